@@ -1,0 +1,306 @@
+//! The configuration as the rest of the host sees it: typed, checked, with every default filled in.
+
+use std::{path::PathBuf, time::Duration};
+
+/// A whole `pipeline.toml`.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The file it was read from.
+    pub path: PathBuf,
+    /// `[host]`
+    pub host: HostConfig,
+    /// `[[pipeline]]`, in the order of the file.
+    pub pipelines: Vec<PipelineConfig>,
+}
+
+/// Settings of the process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostConfig {
+    /// Folder of the embedded log and of the state, relative to the file's folder. Default `.millstream`.
+    pub data_dir: PathBuf,
+    /// When a commit counts as durable. Default `commit`.
+    pub durability: Durability,
+}
+
+/// When a commit counts as durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// Once it is fsynced.
+    Commit,
+    /// Once the operating system has it: survives a crash of the host, not of the machine.
+    Os,
+}
+
+/// One pipeline: a source, stages, a sink and a sink for dead letters.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PipelineConfig {
+    /// Unique name; letters, digits, `-` and `_`.
+    pub name: String,
+    /// Where its records come from.
+    pub source: SourceConfig,
+    /// What is done to them, in order.
+    pub stages: Vec<StageConfig>,
+    /// Where they go.
+    pub sink: SinkConfig,
+    /// Where rejected and refused ones go. Default: `<topic>.dead_letters` beside the source's topic, or beside the
+    /// sink's where the source has none.
+    pub dead_letters: SinkConfig,
+    /// `for`: ends the pipeline after that time. Default: never.
+    pub run_for: Option<Duration>,
+    /// `until = "caught-up"`: ends the pipeline once it has handled all there was.
+    pub until_caught_up: bool,
+}
+
+/// `[pipeline.source]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct SourceConfig {
+    /// The `url` as written, secrets masked; for messages.
+    pub display: String,
+    /// What the `url` names.
+    pub endpoint: SourceEndpoint,
+    /// `batch_records`: most records in a batch. Default 1024.
+    pub batch_records: usize,
+    /// `batch_bytes`: most bytes in a batch. Default 1 MiB.
+    pub batch_bytes: usize,
+    /// `linger`: how long a batch waits for more. Default 5 ms.
+    pub linger: Duration,
+    /// `trigger_records` and `trigger_interval`: at most so many records in each interval (Spark's
+    /// `maxOffsetsPerTrigger` and processing time). Default: no limit.
+    pub trigger: Option<Trigger>,
+}
+
+/// At most `records` in every `interval`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Trigger {
+    /// Most records read in one interval; `None`: whatever is there when the interval begins.
+    pub records: Option<usize>,
+    /// Time from the beginning of one read to the next.
+    pub interval: Duration,
+}
+
+/// A source's `url`, taken apart, with the settings of its kind.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SourceEndpoint {
+    /// `http://…`, `https://…`
+    Http(HttpSource),
+    /// `kafka://host:port[,host:port]/topic`
+    Kafka(KafkaSource),
+    /// `log:topic`
+    Log(LogSource),
+    /// `file:path`
+    File(FileSource),
+    /// `generator:users`
+    Generator(GeneratorSource),
+}
+
+/// Polls an HTTP address and splits each answer into records.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HttpSource {
+    /// The address.
+    pub url: String,
+    /// `headers`: sent with every request. Values are secrets.
+    pub headers: Vec<(String, String)>,
+    /// `every`: time from one request to the next. Default 10 s.
+    pub every: Duration,
+    /// `split`: JSON pointer to the array whose items are the records. Default: the whole answer is one record.
+    pub split: Option<String>,
+    /// `timeout` of one request. Default 10 s.
+    pub timeout: Duration,
+    /// `max_bytes`: largest answer. Default 16 MiB.
+    pub max_bytes: usize,
+    /// `retry_max_delay`: longest wait between failed requests. Default 60 s.
+    pub retry_max_delay: Duration,
+}
+
+/// Where a source begins that has no position yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// With the oldest record (the default).
+    Earliest,
+    /// With the first one that arrives from now on.
+    Latest,
+}
+
+/// Reads a topic of Apache Kafka, as a member of a consumer group.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KafkaSource {
+    /// `host:port`, separated by commas.
+    pub brokers: String,
+    /// The topic.
+    pub topic: String,
+    /// `group`. Default `millstream-<pipeline>`.
+    pub group: String,
+    /// `start`: `"earliest"` or `"latest"`.
+    pub start: Start,
+    /// `[….options]`: further settings of librdkafka, as they are. Values are secrets.
+    pub options: Vec<(String, String)>,
+}
+
+/// Reads a topic of the embedded log.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LogSource {
+    /// The topic.
+    pub topic: String,
+    /// `group`. Default `millstream-<pipeline>`.
+    pub group: String,
+    /// `start`: `"earliest"` or `"latest"`.
+    pub start: Start,
+}
+
+/// Reads a file, a record per line.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FileSource {
+    /// The file, relative to the configuration's folder.
+    pub path: PathBuf,
+    /// `follow`: waits for more lines at the end, as `tail -f` does. Default false.
+    pub follow: bool,
+}
+
+/// Makes Random-User-shaped API results.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GeneratorSource {
+    /// `seed`: the same seed makes the same records. Default 1.
+    pub seed: u64,
+    /// `records`: how many. Default: without end.
+    pub records: Option<u64>,
+    /// `rate`: records per second. Default: as fast as they are taken.
+    pub rate: Option<u64>,
+}
+
+/// `[[pipeline.stage]]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct StageConfig {
+    /// Unique within the pipeline. Default: the plugin's file or folder name.
+    pub name: String,
+    /// The plugin: a `.wasm` file, or a crate folder that the host builds.
+    pub plugin: PathBuf,
+    /// `[pipeline.stage.config]`: handed to the plugin as JSON.
+    pub config: serde_json::Value,
+    /// `memory`: most linear memory, in bytes. Default 64 MiB.
+    pub memory: usize,
+    /// `timeout` of one call. Default 1 s.
+    pub timeout: Duration,
+    /// Where the stage stands in the file: byte offsets of its table, for messages about its plugin.
+    pub span: std::ops::Range<usize>,
+    /// Where its `plugin` value stands in the file.
+    pub plugin_span: std::ops::Range<usize>,
+    /// Where its `config` stands in the file, or else its table.
+    pub config_span: std::ops::Range<usize>,
+}
+
+/// `[pipeline.sink]` and `[pipeline.dead_letters]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct SinkConfig {
+    /// The `url` as written, secrets masked; for messages.
+    pub display: String,
+    /// What the `url` names.
+    pub endpoint: SinkEndpoint,
+    /// `timeout` of one attempt to write a batch. Default 30 s.
+    pub timeout: Duration,
+    /// `retry_max_delay`: longest wait between attempts. Default 10 s.
+    pub retry_max_delay: Duration,
+}
+
+/// A sink's `url`, taken apart, with the settings of its kind.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SinkEndpoint {
+    /// `kafka://host:port[,host:port]/topic`
+    Kafka(KafkaSink),
+    /// `cassandra://[user:password@]host:port[,host:port]/keyspace.table`
+    Cassandra(CassandraSink),
+    /// `log:topic`
+    Log(LogSink),
+    /// `sqlite:path/table`
+    Sqlite(SqliteSink),
+    /// `file:path`
+    File(FileSink),
+    /// `stdout:`
+    Stdout(Format),
+    /// `discard:`
+    Discard,
+}
+
+/// How a record is written to a file or to the terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// `"value"`: the value and a line feed. Default for records.
+    Value,
+    /// `"envelope"`: a JSON object with key, headers, timestamp and value. Default for dead letters.
+    Envelope,
+}
+
+/// Writes to a topic of Apache Kafka.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KafkaSink {
+    /// `host:port`, separated by commas.
+    pub brokers: String,
+    /// The topic.
+    pub topic: String,
+    /// `[….options]`: further settings of librdkafka, as they are. Values are secrets.
+    pub options: Vec<(String, String)>,
+}
+
+/// Upserts into a table of Apache Cassandra.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CassandraSink {
+    /// `host:port`, each.
+    pub nodes: Vec<String>,
+    /// From the address.
+    pub user: Option<String>,
+    /// From the address; a secret.
+    pub password: Option<String>,
+    /// The keyspace.
+    pub keyspace: String,
+    /// The table.
+    pub table: String,
+    /// `local_dc`: the datacenter to prefer. Default: that of the first node reached.
+    pub local_dc: Option<String>,
+    /// `create`: creates keyspace and table where they are missing. Default false.
+    pub create: Option<CreateTable>,
+    /// `consistency`, such as `"local_quorum"` (the default), in lower case.
+    pub consistency: String,
+    /// `concurrency`: most writes under way at the same time. Default 128.
+    pub concurrency: usize,
+}
+
+/// `[….create]`: how to create what is missing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CreateTable {
+    /// `columns`: an inline table, name = CQL type, in order.
+    pub columns: Vec<(String, String)>,
+    /// `primary_key`: a column. Default: the first.
+    pub primary_key: String,
+    /// `ttl`: `default_time_to_live`. Default: rows stay.
+    pub ttl: Option<Duration>,
+    /// `replication_factor`. Default 1.
+    pub replication_factor: u32,
+}
+
+/// Appends to a topic of the embedded log.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LogSink {
+    /// The topic.
+    pub topic: String,
+    /// `partitions`, where the topic is created. Default 4.
+    pub partitions: u32,
+}
+
+/// Upserts into a table of an SQLite file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SqliteSink {
+    /// The file, relative to the configuration's folder.
+    pub path: PathBuf,
+    /// The table.
+    pub table: String,
+    /// `create`, as for Cassandra: types are kept as the declared types, `ttl` as the default lifetime of rows.
+    pub create: Option<CreateTable>,
+}
+
+/// Appends to a file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FileSink {
+    /// The file, relative to the configuration's folder.
+    pub path: PathBuf,
+    /// `format`
+    pub format: Format,
+}

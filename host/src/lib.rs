@@ -1,0 +1,6 @@
+//! Millstream: a stream processor whose every stage is a WebAssembly plugin.
+
+pub mod config;
+pub mod record;
+pub mod sink;
+pub mod source;

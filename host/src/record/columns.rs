@@ -1,0 +1,99 @@
+//! Fields of a batch's JSON values, as columns: what the projection makes and stages and sinks read.
+
+use super::Slices;
+
+/// What a JSON pointer leads to in one record. The numbers are those of the plugin contract (`wit/plugin.wit`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Kind {
+    /// The pointer leads nowhere.
+    Absent = 0,
+    /// `null`
+    Null = 1,
+    /// A string; its text is decoded.
+    String = 2,
+    /// A number; its text is as written.
+    Number = 3,
+    /// `true`
+    True = 4,
+    /// `false`
+    False = 5,
+    /// An array
+    Array = 6,
+    /// An object
+    Object = 7,
+    /// The value is not a JSON document.
+    NotJson = 8,
+    /// The value is a JSON document whose root is not an object.
+    NotObject = 9,
+}
+
+/// How much of a field is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Want {
+    /// Only its kind; the text column stays empty.
+    Kind,
+    /// Also the text of strings (decoded) and numbers (as written).
+    Text,
+    /// Also the text of `true`, `false`, arrays and objects, as written.
+    Raw,
+}
+
+/// A field that a stage or sink needs of each record.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Field {
+    /// JSON pointer (RFC 6901), such as `/name/first`; never empty.
+    pub pointer: String,
+    /// How much of it.
+    pub want: Want,
+}
+
+/// One field of all records of a batch.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Column {
+    /// One [`Kind`] per record, as its number.
+    pub kinds: Vec<u8>,
+    /// One item per record where text is wanted; otherwise without items.
+    pub texts: Slices,
+}
+
+/// The fields of a batch, in the order in which they were asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Columns {
+    /// One per field.
+    pub columns: Vec<Column>,
+}
+
+impl Columns {
+    /// Empty columns for `fields` fields.
+    pub fn new(fields: usize) -> Self {
+        Self { columns: vec![Column::default(); fields] }
+    }
+
+    /// Forgets all records and keeps the memory.
+    pub fn clear(&mut self) {
+        for column in &mut self.columns {
+            column.kinds.clear();
+            column.texts.clear();
+        }
+    }
+}
+
+impl Kind {
+    /// The kind of that number, or `None` beyond 9.
+    pub fn from_u8(kind: u8) -> Option<Self> {
+        Some(match kind {
+            0 => Self::Absent,
+            1 => Self::Null,
+            2 => Self::String,
+            3 => Self::Number,
+            4 => Self::True,
+            5 => Self::False,
+            6 => Self::Array,
+            7 => Self::Object,
+            8 => Self::NotJson,
+            9 => Self::NotObject,
+            _ => return None,
+        })
+    }
+}

@@ -1,0 +1,15 @@
+//! Records and what is known of them: batches, positions, headers, and the fields projected from their JSON.
+//!
+//! This module imports nothing else of the host.
+
+mod batch;
+mod columns;
+mod headers;
+mod position;
+mod slices;
+
+pub use batch::{Batch, Record};
+pub use columns::{Column, Columns, Field, Kind, Want};
+pub use headers::{HeaderWriter, Headers};
+pub use position::Positions;
+pub use slices::Slices;

@@ -1,0 +1,88 @@
+//! Sources: where records come from.
+//!
+//! A source fills batches and knows positions. It never runs stages and never decides that a record is done: the
+//! pipeline's writer does, and tells the [`Committer`], whose commit is only a hint (the changelog's last frame says
+//! where to resume).
+
+use futures::future::BoxFuture;
+
+use crate::record::{Batch, Positions};
+
+/// Reads records. Dropping a future of `fill` loses nothing that was not put into a batch.
+pub trait Source: Send {
+    /// Appends records to an empty batch until a limit is reached, or until `limits.linger` has passed since the first
+    /// one. Waits for the first record at most about `limits.idle`, then says [`Filled::Idle`] or [`Filled::CaughtUp`].
+    fn fill<'a>(
+        &'a mut self,
+        batch: &'a mut Batch,
+        limits: &'a BatchLimits,
+    ) -> BoxFuture<'a, Result<Filled, SourceError>>;
+
+    /// What tells the source's own store (a consumer group, say) how far it was handled.
+    fn committer(&self) -> Box<dyn Committer>;
+
+    /// Records between what `fill` has returned and the end of the source; `None` where it cannot be known.
+    fn lag(&self) -> Option<u64> {
+        None
+    }
+
+    /// Leaves the source in order (a consumer leaves its group).
+    fn close(self: Box<Self>) -> BoxFuture<'static, ()> {
+        Box::pin(async {})
+    }
+}
+
+/// Tells a source's own store what is durable downstream.
+pub trait Committer: Send {
+    /// Stores the positions. A failure is reported and otherwise harmless.
+    fn commit<'a>(&'a mut self, positions: &'a Positions) -> BoxFuture<'a, Result<(), SourceError>>;
+}
+
+/// A committer for sources that keep no positions of their own.
+pub struct NoCommit;
+
+impl Committer for NoCommit {
+    fn commit<'a>(&'a mut self, _: &'a Positions) -> BoxFuture<'a, Result<(), SourceError>> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+/// What a call of [`Source::fill`] ended with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Filled {
+    /// The batch holds at least one record.
+    Records,
+    /// There is nothing yet, and it is not known whether all was read.
+    Idle,
+    /// Everything that was in the source when `fill` was called has been returned (a poll of HTTP: has been answered).
+    CaughtUp,
+    /// There will never be more (the end of a file).
+    End,
+}
+
+/// How large a batch may become and how long it may wait.
+#[derive(Debug, Clone)]
+pub struct BatchLimits {
+    /// Most records in a batch.
+    pub records: usize,
+    /// Most bytes of values, keys and headers; one record that is larger makes a batch of its own.
+    pub bytes: usize,
+    /// How long a batch may wait for more records once it has one.
+    pub linger: std::time::Duration,
+    /// How long `fill` waits for the first record before it says that there is none.
+    pub idle: std::time::Duration,
+}
+
+/// Why a source could not be opened or read.
+#[derive(Debug, thiserror::Error)]
+#[error("source `{url}`: {message}{}", hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default())]
+pub struct SourceError {
+    /// The source, without secrets.
+    pub url: String,
+    /// What was attempted and what came of it.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+    /// Whether trying again may help; a source that was being read stays usable then.
+    pub retryable: bool,
+}
