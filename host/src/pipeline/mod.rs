@@ -1,0 +1,1 @@
+//! A pipeline at work: reader → worker → writer, with bounded hand-overs between them.

@@ -1,0 +1,114 @@
+//! From the bytes of a `.wasm` file to a plugin that can be instantiated: compiled, and checked for what it speaks and
+//! what it asks for.
+
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+use wasmtime::component::Component;
+
+use super::{bindings, engine::PluginEngine, guest::Guest};
+
+/// Version of the contract that this host speaks.
+pub const ABI: &str = "0.1.0";
+const PACKAGE: &str = "millstream:plugin/";
+
+/// A compiled plugin. Cheap to clone.
+#[derive(Clone)]
+pub struct Plugin {
+    pub(super) pre: bindings::PluginPre<Guest>,
+    path: PathBuf,
+    sha256: String,
+}
+
+/// Why a file is not a plugin that this host can run.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The file cannot be read.
+    #[error("cannot read `{}`", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file is not WebAssembly, or not a component that the engine takes.
+    #[error("`{}` is not a WebAssembly component: {what}; build the plugin's crate with `millstream plugin build`", path.display())]
+    NotComponent {
+        /// The file.
+        path: PathBuf,
+        /// What the engine said.
+        what: String,
+    },
+    /// It is a component, but not a plugin.
+    #[error("`{}` is a component but no Millstream plugin: it does not export `{PACKAGE}stage@{ABI}`", .0.display())]
+    NotPlugin(PathBuf),
+    /// It speaks another version of the contract.
+    #[error("`{}` speaks plugin@{found}, this host speaks plugin@{ABI}; rebuild it with the SDK of this release", path.display())]
+    WrongAbi {
+        /// The file.
+        path: PathBuf,
+        /// The version it speaks.
+        found: String,
+    },
+    /// It asks for something that no stage is given.
+    #[error("`{}` asks for `{import}`, which is not granted to plugins{}", path.display(), if import.starts_with("wasi:") { "; build it for wasm32-unknown-unknown, which needs no WASI" } else { "" })]
+    NotGranted {
+        /// The file.
+        path: PathBuf,
+        /// The import.
+        import: String,
+    },
+}
+
+impl Plugin {
+    /// Reads and compiles a component, or a core module built with the SDK.
+    pub fn load(engine: &PluginEngine, path: &Path) -> Result<Self, LoadError> {
+        let bytes = std::fs::read(path).map_err(|source| LoadError::Read { path: path.to_owned(), source })?;
+        Self::compile(engine, path, &bytes)
+    }
+
+    /// Compiles the bytes of a component; `path` is for messages.
+    pub fn compile(engine: &PluginEngine, path: &Path, bytes: &[u8]) -> Result<Self, LoadError> {
+        let not_component = |what: String| LoadError::NotComponent { path: path.to_owned(), what };
+        if !bytes.starts_with(b"\0asm") {
+            return Err(not_component("it does not begin as WebAssembly does".to_owned()));
+        }
+        let component = Component::from_binary(&engine.engine, bytes).map_err(|e| not_component(format!("{e:#}")))?;
+        check_world(engine, &component, path)?;
+        let pre = engine.linker.instantiate_pre(&component).and_then(bindings::PluginPre::new);
+        let pre = pre.map_err(|e| not_component(format!("{e:#}")))?;
+        let sha256 = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(Self { pre, path: path.to_owned(), sha256 })
+    }
+
+    /// SHA-256 of the file, in lower-case hex.
+    pub fn sha256(&self) -> &str {
+        &self.sha256
+    }
+
+    /// The file that it came from.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// Checks that the component exports the contract's version and imports nothing beyond it.
+fn check_world(engine: &PluginEngine, component: &Component, path: &Path) -> Result<(), LoadError> {
+    let ty = component.component_type();
+    let version = |name: &str| name.strip_prefix(PACKAGE)?.split_once('@').map(|(_, version)| version.to_owned());
+    let spoken = ty.exports(&engine.engine).find(|(name, _)| name.starts_with("millstream:plugin/stage@"));
+    let Some(found) = spoken.and_then(|(name, _)| version(name)) else {
+        return Err(LoadError::NotPlugin(path.to_owned()));
+    };
+    if found != ABI {
+        return Err(LoadError::WrongAbi { path: path.to_owned(), found });
+    }
+    for (import, _) in ty.imports(&engine.engine) {
+        match version(import) {
+            Some(found) if found != ABI => return Err(LoadError::WrongAbi { path: path.to_owned(), found }),
+            Some(_) => {}
+            None => return Err(LoadError::NotGranted { path: path.to_owned(), import: import.to_owned() }),
+        }
+    }
+    Ok(())
+}

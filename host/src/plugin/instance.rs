@@ -1,0 +1,208 @@
+//! A running plugin: its descriptor, and one bounded call at a time.
+//!
+//! In comes a batch as flat arenas, out comes what becomes of each record, checked. An instance that trapped is never called
+//! again; the caller makes a new one.
+
+use std::{
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
+
+use wasmtime::{Store, Trap};
+
+use super::{
+    Plugin,
+    bindings::{self, millstream::plugin::types},
+    engine::ticks,
+    guest::{Guest, LogBudget, MemoryLimit, SharedState},
+    outcome::{Outcome, check},
+};
+use crate::{
+    record::{Field, Want},
+    state::Seconds,
+};
+
+/// What a plugin says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Descriptor {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// Version of what it keeps in its stores.
+    pub state_version: u32,
+    /// The fields it needs of each record.
+    pub fields: Vec<Field>,
+    /// Whether it needs the records' bytes.
+    pub wants_values: bool,
+    /// Whether it needs the records' keys.
+    pub wants_keys: bool,
+    /// Whether it needs the records' timestamps.
+    pub wants_timestamps: bool,
+    /// Whether it needs random words.
+    pub wants_seeds: bool,
+}
+
+/// What a stage may use.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Linear memory, in bytes.
+    pub memory: usize,
+    /// Time of one call.
+    pub timeout: Duration,
+}
+
+/// Who an instance works for; for messages.
+#[derive(Debug, Clone)]
+pub struct StageName {
+    /// The pipeline.
+    pub pipeline: Arc<str>,
+    /// The stage.
+    pub stage: Arc<str>,
+}
+
+/// Why an instance cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum InitError {
+    /// The plugin refused its configuration.
+    #[error("{0}")]
+    Refused(String),
+    /// It failed while it was set up.
+    #[error("the plugin failed in `init`: {0}")]
+    Failed(CallError),
+    /// Its descriptor makes no sense.
+    #[error("the plugin's descriptor is wrong: {0}")]
+    Descriptor(String),
+}
+
+/// Why a call came to nothing. The records of the call are as they were.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// The plugin itself said that the batch failed.
+    #[error("{0}")]
+    Refused(String),
+    /// It took longer than it may.
+    #[error("it ran for longer than {0:?}")]
+    Timeout(Duration),
+    /// It asked for more memory than it may.
+    #[error("it needed more than {} MiB of memory", .0 >> 20)]
+    Memory(usize),
+    /// It trapped.
+    #[error("it trapped: {0}")]
+    Trap(String),
+    /// What it returned does not fit the batch.
+    #[error("its answer is wrong: {0}")]
+    Answer(String),
+}
+
+impl CallError {
+    /// Reason code of a record that makes the call fail by itself.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Refused(_) => "plugin_error",
+            Self::Timeout(_) => "plugin_timeout",
+            Self::Memory(_) => "plugin_memory",
+            Self::Trap(_) => "plugin_trap",
+            Self::Answer(_) => "plugin_answer",
+        }
+    }
+}
+
+/// A plugin that is ready to be called.
+pub struct Instance {
+    store: Store<Guest>,
+    plugin: bindings::Plugin,
+    limits: Limits,
+}
+
+impl Instance {
+    /// Makes an instance and hands it its configuration. Stores that it declares are made in `state`.
+    pub fn new(
+        plugin: &Plugin,
+        name: &StageName,
+        config: &str,
+        limits: &Limits,
+        state: SharedState,
+    ) -> Result<(Self, Descriptor), InitError> {
+        let guest = Guest {
+            state: state.clone(),
+            rows: 0,
+            first_row: 0,
+            now: 0,
+            memory: MemoryLimit { max_bytes: limits.memory, was_hit: false },
+            log: LogBudget::new(name.pipeline.clone(), name.stage.clone()),
+        };
+        let mut store = Store::new(plugin.pre.engine(), guest);
+        store.limiter(|guest| &mut guest.memory);
+        store.set_epoch_deadline(ticks(limits.timeout));
+        let failed = |store: &Store<Guest>, error| InitError::Failed(call_error(store, limits, &error));
+        let instance = match plugin.pre.instantiate(&mut store) {
+            Ok(instance) => instance,
+            Err(error) => return Err(failed(&store, error)),
+        };
+        let described = match instance.millstream_plugin_stage().call_init(&mut store, config) {
+            Ok(described) => described.map_err(InitError::Refused)?,
+            Err(error) => return Err(failed(&store, error)),
+        };
+        let descriptor = descriptor(&described)?;
+        let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+        for (i, declared) in described.stores.iter().enumerate() {
+            if state.declare(&declared.name, declared.ttl_ms) as usize != i {
+                return Err(InitError::Descriptor(format!(
+                    "the store `{}` is declared twice or out of order",
+                    declared.name
+                )));
+            }
+        }
+        drop(state);
+        Ok((Self { store, plugin: instance, limits: limits.clone() }, descriptor))
+    }
+
+    /// Hands over a batch. `first_row` is the index of its first record within the batch that state writes belong to.
+    pub fn process(&mut self, batch: types::Batch<'_>, first_row: u32, now: Seconds) -> Result<Outcome, CallError> {
+        let rows = batch.rows;
+        let guest = self.store.data_mut();
+        (guest.rows, guest.first_row, guest.now) = (rows, first_row, now);
+        self.store.set_epoch_deadline(ticks(self.limits.timeout));
+        match self.plugin.millstream_plugin_stage().call_process(&mut self.store, batch) {
+            Ok(Ok(outcome)) => check(rows, outcome).map_err(CallError::Answer),
+            Ok(Err(message)) => Err(CallError::Refused(message)),
+            Err(error) => Err(call_error(&self.store, &self.limits, &error)),
+        }
+    }
+}
+
+fn descriptor(said: &types::Descriptor) -> Result<Descriptor, InitError> {
+    const MAX_FIELDS: usize = 256;
+    const MAX_STORES: usize = 16;
+    if said.fields.len() > MAX_FIELDS || said.stores.len() > MAX_STORES {
+        let (fields, stores) = (said.fields.len(), said.stores.len());
+        return Err(InitError::Descriptor(format!(
+            "{fields} fields and {stores} stores; {MAX_FIELDS} and {MAX_STORES} are the most"
+        )));
+    }
+    let field = |field: &types::Field| Field {
+        pointer: field.pointer.clone(),
+        want: if field.text { Want::Text } else { Want::Kind },
+    };
+    Ok(Descriptor {
+        name: said.name.clone(),
+        version: said.version.clone(),
+        state_version: said.state_version,
+        fields: said.fields.iter().map(field).collect(),
+        wants_values: said.wants_values,
+        wants_keys: said.wants_keys,
+        wants_timestamps: said.wants_timestamps,
+        wants_seeds: said.wants_seeds,
+    })
+}
+
+/// Tells apart why the engine ended a call.
+fn call_error(store: &Store<Guest>, limits: &Limits, error: &wasmtime::Error) -> CallError {
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::Interrupt) => CallError::Timeout(limits.timeout),
+        _ if store.data().memory.was_hit => CallError::Memory(limits.memory),
+        Some(trap) => CallError::Trap(format!("{trap}; {error:#}")),
+        None => CallError::Trap(format!("{error:#}")),
+    }
+}

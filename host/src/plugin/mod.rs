@@ -1,0 +1,16 @@
+//! Plugins: building, loading, and calling them in their sandbox.
+//!
+//! This module knows WebAssembly and the plugin contract. It knows nothing of sources, sinks or pipelines.
+
+pub mod bindings;
+mod component;
+mod engine;
+mod guest;
+mod instance;
+mod outcome;
+
+pub use component::{ABI, LoadError, Plugin};
+pub use engine::{MAX_MEMORY, PluginEngine};
+pub use guest::SharedState;
+pub use instance::{CallError, Descriptor, InitError, Instance, Limits, StageName};
+pub use outcome::{Code, Outcome};

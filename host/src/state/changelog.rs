@@ -1,0 +1,365 @@
+//! The changelog of a pipeline: a folder of segments, each a file of frames, appended to and never changed.
+//!
+//! In come frames, out comes the state that they add up to. A frame that a crash tore is cut off at the next start; damage
+//! anywhere else is an error and never skipped. Segments whose every entry has outlived its TTL are deleted; each segment
+//! begins with all positions and totals, so that none of them is lost with an older one.
+
+use std::{
+    collections::BTreeMap,
+    fs::{File, OpenOptions},
+    io::{self, Read, Write as _},
+    path::{Path, PathBuf},
+};
+
+use super::{
+    Seconds, StageState, Totals, Writes,
+    frame::{FRAME_HEAD, FrameWriter, MAX_PAYLOAD, Malformed, Restore, Restored, read_payload},
+};
+use crate::{config::Durability, record::Positions};
+
+const MAGIC: &[u8] = b"MSCLOG01";
+/// A segment is closed at this size, or at an eighth of the longest TTL, so that expired entries go in good time.
+const SEGMENT_BYTES: u64 = 64 << 20;
+
+/// Why a changelog cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangelogError {
+    /// An operation on a file failed.
+    #[error("cannot {action} `{}`", path.display())]
+    Io {
+        /// What was attempted.
+        action: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Another process has the folder open.
+    #[error("another process uses the state in `{}`; stop it, or give this one another `data_dir`", .0.display())]
+    Locked(PathBuf),
+    /// A file is not a segment of this version.
+    #[error("`{}` is not a changelog of this version; move the folder away to begin anew (records are then read again from the source's own position)", .0.display())]
+    Foreign(PathBuf),
+    /// A frame inside a segment is damaged.
+    #[error(
+        "`{}` is damaged at byte {offset}: {what}; restore the file from a backup, or move the folder away to begin anew \
+         (records are then read again from the source's own position)", path.display()
+    )]
+    Damaged {
+        /// The segment.
+        path: PathBuf,
+        /// Where the bad frame begins.
+        offset: u64,
+        /// What is wrong.
+        what: String,
+    },
+}
+
+/// A pipeline's changelog, open for appending. One process at a time has it.
+#[derive(Debug)]
+pub struct Changelog {
+    folder: PathBuf,
+    durability: Durability,
+    _lock: File,
+    file: File,
+    path: PathBuf,
+    size: u64,
+    opened_ms: i64,
+    seq: u64,
+    stores: Vec<StageStores>,
+    positions: Positions,
+    totals: Totals,
+    longest_ttl_s: Option<Seconds>,
+    /// Closed segments, oldest first, with the time of their last frame.
+    closed: Vec<(PathBuf, i64)>,
+    buffer: Vec<u8>,
+}
+
+/// The stores of a stage, and their numbers in every segment that this process writes.
+#[derive(Debug)]
+struct StageStores {
+    stage: String,
+    names: Vec<String>,
+    ids: Vec<u16>,
+}
+
+/// What one commit makes durable.
+pub struct Commit<'a> {
+    /// Positions that have moved.
+    pub positions: &'a Positions,
+    /// The totals after it.
+    pub totals: &'a Totals,
+    /// State writes, by stage.
+    pub writes: &'a [(&'a str, &'a Writes)],
+    /// Whether the writes of a record are part of it.
+    pub durable: &'a dyn Fn(u32) -> bool,
+    /// Unix milliseconds.
+    pub time_ms: i64,
+}
+
+impl Changelog {
+    /// Opens the changelog in `folder`, making it where it is missing, and restores the stages' state from it. The stages
+    /// must have declared their stores; what belongs to others is passed over.
+    pub fn open(
+        folder: &Path,
+        durability: Durability,
+        stages: &mut BTreeMap<String, StageState>,
+        now_ms: i64,
+    ) -> Result<(Self, Restored), ChangelogError> {
+        std::fs::create_dir_all(folder).map_err(io_error("create", folder))?;
+        let lock = lock(folder)?;
+        let longest_ttl_s =
+            stages.values().map(StageState::longest_ttl_s).try_fold(0, |longest, ttl| ttl.map(|ttl| longest.max(ttl)));
+        let mut restore = Restore { restored: Restored::default(), stages, ids: BTreeMap::new() };
+        let segments = segments(folder)?;
+        let mut closed = Vec::new();
+        for (i, path) in segments.iter().enumerate() {
+            restore.ids.clear();
+            read_segment(path, i + 1 == segments.len(), &mut restore)?;
+            closed.push((path.clone(), restore.restored.time_ms));
+        }
+        let restored = restore.restored;
+        let stores = number_stores(stages);
+        let seq = restored.seq;
+        let path = segment_path(folder, seq + 1);
+        let mut buffer = Vec::new();
+        let file = begin_segment(&path, &mut buffer, now_ms, &restored, &stores)?;
+        let changelog = Self {
+            folder: folder.to_owned(),
+            durability,
+            _lock: lock,
+            file,
+            path,
+            size: buffer.len() as u64,
+            opened_ms: now_ms,
+            seq: seq + 1,
+            stores,
+            positions: restored.positions.clone(),
+            totals: restored.totals.clone(),
+            longest_ttl_s,
+            closed,
+            buffer,
+        };
+        Ok((changelog, restored))
+    }
+
+    /// Makes one commit durable.
+    pub fn commit(&mut self, commit: &Commit<'_>) -> Result<(), ChangelogError> {
+        self.positions.merge(commit.positions);
+        self.buffer.clear();
+        let mut frame = FrameWriter::new(&mut self.buffer, self.seq + 1, commit.time_ms);
+        frame.positions(commit.positions);
+        frame.totals(commit.totals, &self.totals);
+        for (stage, writes) in commit.writes {
+            if let Some(stores) = self.stores.iter().find(|stores| stores.stage == *stage) {
+                frame.writes(&stores.ids, writes, commit.durable);
+            }
+        }
+        frame.finish();
+        self.append()?;
+        self.seq += 1;
+        self.totals.clone_from(commit.totals);
+        if self.is_full(commit.time_ms) {
+            self.roll(commit.time_ms)?;
+        }
+        Ok(())
+    }
+
+    /// Where the state lies.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Appends the buffer as one write and, where the configuration says so, waits until the disk has it. A write that
+    /// fails half-way is cut off again, so that the next one does not stand behind a torn frame.
+    fn append(&mut self) -> Result<(), ChangelogError> {
+        let written = self.file.write_all(&self.buffer).and_then(|()| match self.durability {
+            Durability::Commit => self.file.sync_data(),
+            Durability::Os => Ok(()),
+        });
+        match written {
+            Ok(()) => {
+                self.size += self.buffer.len() as u64;
+                Ok(())
+            }
+            Err(error) => {
+                self.file.set_len(self.size).map_err(io_error("cut a torn frame off", &self.path))?;
+                Err(ChangelogError::Io { action: "append to", path: self.path.clone(), source: error })
+            }
+        }
+    }
+
+    fn is_full(&self, now_ms: i64) -> bool {
+        let age_ms = now_ms.saturating_sub(self.opened_ms);
+        let due_ms = self.longest_ttl_s.map_or(i64::MAX, |ttl| i64::from(ttl).max(480) * 1000 / 8);
+        self.size >= SEGMENT_BYTES || age_ms >= due_ms
+    }
+
+    fn roll(&mut self, now_ms: i64) -> Result<(), ChangelogError> {
+        let restored = Restored {
+            positions: self.positions.clone(),
+            totals: self.totals.clone(),
+            seq: self.seq,
+            time_ms: now_ms,
+            entries: 0,
+        };
+        let path = segment_path(&self.folder, self.seq + 1);
+        self.file = begin_segment(&path, &mut self.buffer, now_ms, &restored, &self.stores)?;
+        self.closed.push((std::mem::replace(&mut self.path, path), now_ms));
+        self.size = self.buffer.len() as u64;
+        self.opened_ms = now_ms;
+        self.seq += 1;
+        self.expire(now_ms)
+    }
+
+    fn expire(&mut self, now_ms: i64) -> Result<(), ChangelogError> {
+        let Some(ttl) = self.longest_ttl_s else { return Ok(()) };
+        while let Some((path, last_ms)) = self.closed.first() {
+            if now_ms.saturating_sub(*last_ms) < i64::from(ttl) * 1000 {
+                break;
+            }
+            std::fs::remove_file(path).map_err(io_error("delete the expired", path))?;
+            self.closed.remove(0);
+        }
+        Ok(())
+    }
+}
+
+fn number_stores(stages: &BTreeMap<String, StageState>) -> Vec<StageStores> {
+    let mut next = 0..;
+    let numbered = stages.iter().map(|(stage, state)| StageStores {
+        stage: stage.clone(),
+        names: state.names().to_vec(),
+        ids: next.by_ref().take(state.names().len()).collect(),
+    });
+    numbered.collect()
+}
+
+/// Takes the folder for this process, until the file is closed.
+fn lock(folder: &Path) -> Result<File, ChangelogError> {
+    let path = folder.join("lock");
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+    let file = file.map_err(io_error("open", &path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(ChangelogError::Locked(folder.to_owned())),
+        Err(std::fs::TryLockError::Error(source)) => Err(ChangelogError::Io { action: "lock", path, source }),
+    }
+}
+
+fn segment_path(folder: &Path, first_seq: u64) -> PathBuf {
+    folder.join(format!("{first_seq:020}.segment"))
+}
+
+/// The segments of a folder, oldest first.
+fn segments(folder: &Path) -> Result<Vec<PathBuf>, ChangelogError> {
+    let list = || -> io::Result<Vec<PathBuf>> {
+        let entries = std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path()));
+        let mut found: Vec<PathBuf> = entries.collect::<io::Result<_>>()?;
+        found.retain(|path| path.extension().is_some_and(|extension| extension == "segment"));
+        found.sort();
+        Ok(found)
+    };
+    list().map_err(io_error("read the folder", folder))
+}
+
+/// Makes a segment with a first frame that repeats positions and totals and names the stores. It gets its name once it is
+/// whole, so that a crash leaves none without its first frame.
+fn begin_segment(
+    path: &Path,
+    buffer: &mut Vec<u8>,
+    now_ms: i64,
+    restored: &Restored,
+    stores: &[StageStores],
+) -> Result<File, ChangelogError> {
+    buffer.clear();
+    buffer.extend_from_slice(MAGIC);
+    let mut frame = FrameWriter::new(buffer, restored.seq + 1, now_ms);
+    frame.positions(&restored.positions);
+    frame.totals(&restored.totals, &Totals::default());
+    for stage in stores {
+        for (name, id) in stage.names.iter().zip(&stage.ids) {
+            frame.store(*id, &stage.stage, name);
+        }
+    }
+    frame.finish();
+    let unnamed = path.with_extension("new");
+    let make = || -> io::Result<File> {
+        let mut file = File::create(&unnamed)?;
+        file.write_all(buffer)?;
+        file.sync_all()?;
+        std::fs::rename(&unnamed, path)?;
+        if let Some(folder) = path.parent() {
+            File::open(folder)?.sync_all()?;
+        }
+        Ok(file)
+    };
+    make().map_err(io_error("make the segment", path))
+}
+
+/// Reads a segment frame by frame. In the last segment a torn frame at the end is cut off.
+fn read_segment(path: &Path, last: bool, restore: &mut Restore<'_>) -> Result<(), ChangelogError> {
+    let mut bytes = Vec::new();
+    let mut file = File::open(path).map_err(io_error("open", path))?;
+    file.read_to_end(&mut bytes).map_err(io_error("read", path))?;
+    let mut rest = bytes.strip_prefix(MAGIC).ok_or_else(|| ChangelogError::Foreign(path.to_owned()))?;
+    loop {
+        let offset = (bytes.len() - rest.len()) as u64;
+        match next_frame(rest) {
+            Next::End => return Ok(()),
+            Next::Frame(payload, tail) => {
+                read_payload(payload, restore).map_err(|what| damaged(path, offset, &what))?;
+                rest = tail;
+            }
+            Next::Torn if last => {
+                tracing::warn!(
+                    file = %path.display(), offset, bytes = rest.len(),
+                    "cut off a frame that was not written whole; its records are read again"
+                );
+                let file = OpenOptions::new().write(true).open(path).map_err(io_error("open", path))?;
+                return file.set_len(offset).map_err(io_error("cut a torn frame off", path));
+            }
+            Next::Torn => {
+                return Err(damaged(path, offset, &Malformed("a frame ends early, and later segments follow")));
+            }
+            Next::Bad => return Err(damaged(path, offset, &Malformed("a frame's checksum is wrong"))),
+        }
+    }
+}
+
+fn damaged(path: &Path, offset: u64, what: &Malformed) -> ChangelogError {
+    ChangelogError::Damaged { path: path.to_owned(), offset, what: what.to_string() }
+}
+
+enum Next<'a> {
+    End,
+    Frame(&'a [u8], &'a [u8]),
+    /// The last thing in the file, and not whole.
+    Torn,
+    Bad,
+}
+
+fn next_frame(rest: &[u8]) -> Next<'_> {
+    if rest.is_empty() {
+        return Next::End;
+    }
+    // A file system may lengthen a file before the data arrives: zeros to the end are a torn frame as well.
+    if rest.iter().all(|byte| *byte == 0) {
+        return Next::Torn;
+    }
+    let Some((head, tail)) = rest.split_first_chunk::<FRAME_HEAD>() else { return Next::Torn };
+    let [l0, l1, l2, l3, c0, c1, c2, c3] = *head;
+    let length = u32::from_le_bytes([l0, l1, l2, l3]) as usize;
+    let Some((payload, after)) = tail.split_at_checked(length) else {
+        return if length > MAX_PAYLOAD { Next::Bad } else { Next::Torn };
+    };
+    if crc32fast::hash(payload) == u32::from_le_bytes([c0, c1, c2, c3]) {
+        return Next::Frame(payload, after);
+    }
+    if after.is_empty() { Next::Torn } else { Next::Bad }
+}
+
+fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ChangelogError {
+    let path = path.to_owned();
+    move |source| ChangelogError::Io { action, path, source }
+}

@@ -1,0 +1,219 @@
+//! The state of one stage: its tables, and what the batch under way has written to them.
+//!
+//! A write is visible at once, so that a later record of the same batch, or of the next one, finds it. It becomes
+//! durable with the frame of its batch, and is undone if its call fails or if the sink refuses its record for good.
+
+use super::table::{Before, Seconds, Table};
+use crate::record::Slices;
+
+/// Index of a store, in the order in which the stage's plugin declared its stores.
+pub type StoreIndex = u32;
+
+/// The tables of one stage.
+#[derive(Debug, Default)]
+pub struct StageState {
+    names: Vec<String>,
+    tables: Vec<Table>,
+    writes: Writes,
+}
+
+/// State writes in the order in which they were made, each belonging to a record.
+#[derive(Debug, Default)]
+pub struct Writes {
+    /// One per write.
+    pub ops: Vec<Write>,
+    /// The key of each write.
+    pub keys: Slices,
+    /// The value of each `put`, in order.
+    pub values: Slices,
+}
+
+/// One state write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Write {
+    /// Which of the stage's stores.
+    pub store: StoreIndex,
+    /// The record it belongs to: within a call, the row of the call; once taken, the record's index in its batch.
+    pub row: u32,
+    /// Item of [`Writes::values`], or `None` for an insertion without value.
+    pub value: Option<u32>,
+    /// Seconds since the Unix epoch, from which the TTL counts.
+    pub at: Seconds,
+    /// What it replaced.
+    pub before: Before,
+}
+
+/// A plugin used a store that it did not declare.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("store {0} is not declared in the plugin's descriptor")]
+pub struct UnknownStore(pub StoreIndex);
+
+impl StageState {
+    /// A stage without any store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The store of that name, made where it is missing; a store that is there keeps its entries and its TTL.
+    pub fn declare(&mut self, name: &str, ttl_ms: u64) -> StoreIndex {
+        if let Some(found) = self.index(name) {
+            return found;
+        }
+        self.names.push(name.to_owned());
+        self.tables.push(Table::new(ttl_ms));
+        (self.tables.len() - 1) as StoreIndex
+    }
+
+    /// Names of the stores, by index.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// The longest time after which entries may be forgotten; `None` if some store keeps them for ever.
+    pub fn longest_ttl_s(&self) -> Option<Seconds> {
+        self.tables.iter().map(Table::ttl_s).try_fold(0, |longest, ttl| ttl.map(|ttl| longest.max(ttl)))
+    }
+
+    /// Entries of all stores.
+    pub fn len(&self) -> usize {
+        self.tables.iter().map(Table::len).sum()
+    }
+
+    /// Whether no store has an entry.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Inserts the key for a record of the call under way; `false` where it is there.
+    pub fn put_if_absent(
+        &mut self,
+        store: StoreIndex,
+        row: u32,
+        key: &[u8],
+        now: Seconds,
+    ) -> Result<bool, UnknownStore> {
+        let inserted = self.table(store)?.put_if_absent(key, now);
+        if inserted {
+            self.writes.keys.push(key);
+            self.writes.ops.push(Write { store, row, value: None, at: now, before: Before::Absent });
+        }
+        Ok(inserted)
+    }
+
+    /// Sets the value of the key for a record of the call under way.
+    pub fn put(
+        &mut self,
+        store: StoreIndex,
+        row: u32,
+        key: &[u8],
+        value: &[u8],
+        now: Seconds,
+    ) -> Result<(), UnknownStore> {
+        let before = self.table(store)?.put(key, value, now);
+        let item = self.writes.values.len() as u32;
+        self.writes.keys.push(key);
+        self.writes.values.push(value);
+        self.writes.ops.push(Write { store, row, value: Some(item), at: now, before });
+        Ok(())
+    }
+
+    /// The value of the key; empty where it is absent.
+    pub fn get(&self, store: StoreIndex, key: &[u8], now: Seconds) -> Result<&[u8], UnknownStore> {
+        Ok(self.tables.get(store as usize).ok_or(UnknownStore(store))?.get(key, now))
+    }
+
+    /// Takes what the call under way has written; the caller keeps it until it is durable, or undoes it.
+    pub fn take_writes(&mut self) -> Writes {
+        std::mem::take(&mut self.writes)
+    }
+
+    /// Undoes what the call under way has written.
+    pub fn undo_call(&mut self) {
+        let writes = self.take_writes();
+        self.undo(&writes, |_| true);
+    }
+
+    /// Undoes the writes that belong to the records that `undone` names, last one first.
+    pub fn undo(&mut self, writes: &Writes, undone: impl Fn(u32) -> bool) {
+        for (i, write) in writes.ops.iter().enumerate().rev() {
+            if undone(write.row)
+                && let Ok(table) = self.table(write.store)
+            {
+                table.undo(writes.keys.get(i), &write.before);
+            }
+        }
+    }
+
+    /// Makes a write again that a frame holds. Writes are restored in the order of their frames.
+    pub fn restore(
+        &mut self,
+        store: StoreIndex,
+        key: &[u8],
+        value: Option<&[u8]>,
+        at: Seconds,
+    ) -> Result<(), UnknownStore> {
+        let table = self.table(store)?;
+        match value {
+            None => {
+                table.put_if_absent(key, at);
+            }
+            Some(value) => {
+                table.put(key, value, at);
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets expired entries now and then.
+    pub fn sweep(&mut self, now: Seconds) {
+        for table in &mut self.tables {
+            table.sweep(now);
+        }
+    }
+
+    fn index(&self, name: &str) -> Option<StoreIndex> {
+        self.names.iter().position(|known| known == name).map(|i| i as StoreIndex)
+    }
+
+    fn table(&mut self, store: StoreIndex) -> Result<&mut Table, UnknownStore> {
+        self.tables.get_mut(store as usize).ok_or(UnknownStore(store))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+    use super::*;
+
+    #[test]
+    fn a_failed_call_leaves_no_trace() {
+        let mut state = StageState::new();
+        let store = state.declare("seen", 0);
+        state.put(store, 0, b"k", b"old", 1).unwrap();
+        state.take_writes();
+        state.put_if_absent(store, 0, b"new", 2).unwrap();
+        state.put(store, 1, b"k", b"1", 2).unwrap();
+        state.put(store, 2, b"k", b"2", 2).unwrap();
+        state.undo_call();
+        assert_eq!(state.get(store, b"k", 2).unwrap(), b"old");
+        assert!(state.put_if_absent(store, 0, b"new", 3).unwrap());
+    }
+
+    #[test]
+    fn only_the_refused_record_is_forgotten() {
+        let mut state = StageState::new();
+        let store = state.declare("seen", 0);
+        for (row, key) in [b"a", b"b", b"c"].iter().enumerate() {
+            state.put_if_absent(store, row as u32, *key, 1).unwrap();
+        }
+        let writes = state.take_writes();
+        state.undo(&writes, |row| row == 1);
+        assert!(!state.put_if_absent(store, 0, b"a", 1).unwrap());
+        assert!(state.put_if_absent(store, 0, b"b", 1).unwrap());
+    }
+
+    #[test]
+    fn an_undeclared_store_is_refused() {
+        assert_eq!(StageState::new().put_if_absent(3, 0, b"k", 0), Err(UnknownStore(3)));
+    }
+}

@@ -1,0 +1,207 @@
+//! One keyed store of a stage, in memory: what has been seen or put, and when.
+//!
+//! Keys of 16 bytes without a value (a UUID that dedup has seen) take 20 bytes and a byte of the hash table; all others
+//! live in an ordinary map. Times are whole seconds, so that an entry may outlive its TTL by less than one second.
+
+use foldhash::fast::FixedState;
+use hashbrown::{HashMap, HashTable, hash_table};
+use std::hash::BuildHasher;
+
+/// Seconds since the Unix epoch; good until the year 2106.
+pub type Seconds = u32;
+
+const FIXED_KEY: usize = 16;
+
+#[derive(Debug)]
+struct FixedEntry {
+    key: [u8; FIXED_KEY],
+    at: Seconds,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Entry {
+    value: Box<[u8]>,
+    at: Seconds,
+}
+
+/// A keyed store. Entries older than the TTL count as absent.
+#[derive(Debug)]
+pub struct Table {
+    ttl_s: Option<Seconds>,
+    hasher: FixedState,
+    fixed: HashTable<FixedEntry>,
+    other: HashMap<Box<[u8]>, Entry, FixedState>,
+    swept_at: Seconds,
+}
+
+/// What a `put` replaced, so that it can be undone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Before {
+    /// The key was absent, or its entry had expired.
+    Absent,
+    /// The key had this value since then.
+    Value(Box<[u8]>, Seconds),
+}
+
+impl Table {
+    /// An empty store; `ttl_ms` 0 means that entries stay for ever. A TTL counts in whole seconds, rounded up.
+    pub fn new(ttl_ms: u64) -> Self {
+        let ttl_s = (ttl_ms > 0).then(|| Seconds::try_from(ttl_ms.div_ceil(1000)).unwrap_or(Seconds::MAX));
+        let hasher = FixedState::default();
+        Self {
+            ttl_s,
+            hasher: hasher.clone(),
+            fixed: HashTable::new(),
+            other: HashMap::with_hasher(hasher),
+            swept_at: 0,
+        }
+    }
+
+    /// Inserts the key without a value; `false` where it is there already, which keeps its time.
+    pub fn put_if_absent(&mut self, key: &[u8], now: Seconds) -> bool {
+        let ttl = self.ttl_s;
+        if let Ok(key) = <[u8; FIXED_KEY]>::try_from(key) {
+            if self.other.get(key.as_slice()).is_some_and(|entry| alive(ttl, entry.at, now)) {
+                return false;
+            }
+            let hash = self.hasher.hash_one(key);
+            return match self.fixed.entry(hash, |entry| entry.key == key, |entry| self.hasher.hash_one(entry.key)) {
+                hash_table::Entry::Occupied(found) if alive(ttl, found.get().at, now) => false,
+                hash_table::Entry::Occupied(mut found) => {
+                    found.get_mut().at = now;
+                    true
+                }
+                hash_table::Entry::Vacant(free) => {
+                    free.insert(FixedEntry { key, at: now });
+                    true
+                }
+            };
+        }
+        if self.other.get(key).is_some_and(|entry| alive(ttl, entry.at, now)) {
+            return false;
+        }
+        self.other.insert(key.into(), Entry { value: Box::default(), at: now });
+        true
+    }
+
+    /// The value of the key; empty where it is absent or has none.
+    pub fn get(&self, key: &[u8], now: Seconds) -> &[u8] {
+        match self.other.get(key) {
+            Some(entry) if alive(self.ttl_s, entry.at, now) => &entry.value,
+            _ => &[],
+        }
+    }
+
+    /// Sets the value of the key.
+    pub fn put(&mut self, key: &[u8], value: &[u8], now: Seconds) -> Before {
+        self.remove_fixed(key);
+        let entry = Entry { value: value.into(), at: now };
+        match self.other.insert(key.into(), entry) {
+            Some(old) if alive(self.ttl_s, old.at, now) => Before::Value(old.value, old.at),
+            _ => Before::Absent,
+        }
+    }
+
+    /// Takes an insertion or `put` back.
+    pub fn undo(&mut self, key: &[u8], before: &Before) {
+        match before {
+            Before::Absent => {
+                self.remove_fixed(key);
+                self.other.remove(key);
+            }
+            Before::Value(value, at) => {
+                self.other.insert(key.into(), Entry { value: value.clone(), at: *at });
+            }
+        }
+    }
+
+    /// Number of entries, expired ones that were not swept yet included.
+    pub fn len(&self) -> usize {
+        self.fixed.len() + self.other.len()
+    }
+
+    /// Whether there is no entry.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How long entries live.
+    pub fn ttl_s(&self) -> Option<Seconds> {
+        self.ttl_s
+    }
+
+    /// Forgets expired entries, at most once in an eighth of the TTL, since it looks at every entry.
+    pub fn sweep(&mut self, now: Seconds) {
+        let Some(ttl) = self.ttl_s else { return };
+        if now.saturating_sub(self.swept_at) < ttl.div_ceil(8) {
+            return;
+        }
+        self.swept_at = now;
+        self.fixed.retain(|entry| alive(Some(ttl), entry.at, now));
+        self.other.retain(|_, entry| alive(Some(ttl), entry.at, now));
+    }
+
+    fn remove_fixed(&mut self, key: &[u8]) {
+        if let Ok(key) = <[u8; FIXED_KEY]>::try_from(key)
+            && let Ok(found) = self.fixed.find_entry(self.hasher.hash_one(key), |entry| entry.key == key)
+        {
+            found.remove();
+        }
+    }
+}
+
+fn alive(ttl: Option<Seconds>, at: Seconds, now: Seconds) -> bool {
+    ttl.is_none_or(|ttl| now.saturating_sub(at) < ttl)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEYS: [&[u8]; 3] = [b"short", b"0123456789abcdef", b"a key that is longer than sixteen bytes"];
+
+    #[test]
+    fn a_key_is_absent_once_and_again_after_its_ttl() {
+        for key in KEYS {
+            let mut table = Table::new(10_000);
+            assert!(table.put_if_absent(key, 100));
+            assert!(!table.put_if_absent(key, 109));
+            assert!(table.put_if_absent(key, 110));
+            assert!(!table.put_if_absent(key, 111));
+        }
+    }
+
+    #[test]
+    fn undo_brings_back_what_was_there() {
+        for key in KEYS {
+            let mut table = Table::new(0);
+            assert!(table.put_if_absent(key, 1));
+            table.undo(key, &Before::Absent);
+            assert!(table.is_empty());
+            assert_eq!(table.put(key, b"old", 1), Before::Absent);
+            let before = table.put(key, b"new", 2);
+            assert_eq!(table.get(key, 3), b"new");
+            table.undo(key, &before);
+            assert_eq!(table.get(key, 3), b"old");
+        }
+    }
+
+    #[test]
+    fn a_put_key_is_not_absent() {
+        for key in KEYS {
+            let mut table = Table::new(0);
+            table.put(key, b"v", 1);
+            assert!(!table.put_if_absent(key, 1));
+        }
+    }
+
+    #[test]
+    fn sweep_forgets_only_what_expired() {
+        let mut table = Table::new(8_000);
+        table.put_if_absent(KEYS[0], 100);
+        table.put_if_absent(KEYS[1], 105);
+        table.sweep(109);
+        assert_eq!(table.len(), 1);
+        assert!(!table.put_if_absent(KEYS[1], 109));
+    }
+}

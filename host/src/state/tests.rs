@@ -1,0 +1,125 @@
+//! The changelog survives what a crash does to it, and refuses what damage does to it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use super::*;
+use crate::{config::Durability, record::Positions};
+
+fn stages(ttl_ms: u64) -> BTreeMap<String, StageState> {
+    let mut state = StageState::new();
+    state.declare("seen", ttl_ms);
+    [("dedup".to_owned(), state)].into()
+}
+
+fn open(folder: &Path, ttl_ms: u64, now_ms: i64) -> Result<(Changelog, Restored, StageState), ChangelogError> {
+    let mut stages = stages(ttl_ms);
+    let (changelog, restored) = Changelog::open(folder, Durability::Os, &mut stages, now_ms)?;
+    Ok((changelog, restored, stages.remove("dedup").unwrap()))
+}
+
+fn commit(changelog: &mut Changelog, state: &mut StageState, n: u64, refused: Option<u32>) {
+    let time_ms = n as i64 * 1000;
+    for row in 0..10u32 {
+        let key = u128::from(n * 100 + u64::from(row)).to_be_bytes();
+        state.put_if_absent(0, row, &key, n as u32).unwrap();
+    }
+    state.put(0, 3, format!("key{n}").as_bytes(), b"value", n as u32).unwrap();
+    let writes = state.take_writes();
+    let totals = Totals { consumed: n * 10, written: n * 10, ..Totals::default() };
+    let positions: Positions = [(0, n as i64 * 10)].into_iter().collect();
+    let durable = |row| Some(row) != refused;
+    let writes = [("dedup", &writes)];
+    changelog
+        .commit(&Commit { positions: &positions, totals: &totals, writes: &writes, durable: &durable, time_ms })
+        .unwrap();
+}
+
+fn last_segment(folder: &Path) -> std::path::PathBuf {
+    let mut all: Vec<_> = fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
+    all.retain(|p| p.extension().is_some_and(|e| e == "segment"));
+    all.sort();
+    all.pop().unwrap()
+}
+
+#[test]
+fn what_was_committed_is_restored_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut changelog, restored, mut state) = open(folder.path(), 0, 0).unwrap();
+    assert!(restored.positions.is_empty());
+    commit(&mut changelog, &mut state, 1, None);
+    commit(&mut changelog, &mut state, 2, Some(7));
+    state.put_if_absent(0, 0, b"not committed yet", 3).unwrap();
+    drop(changelog);
+    let (_, restored, mut state) = open(folder.path(), 0, 0).unwrap();
+    assert_eq!(restored.positions.next_offset(0), Some(20));
+    assert_eq!((restored.totals.consumed, restored.totals.drift()), (20, 0));
+    assert_eq!(state.get(0, b"key2", 9).unwrap(), b"value");
+    assert!(!state.put_if_absent(0, 0, &206u128.to_be_bytes(), 9).unwrap());
+    assert!(state.put_if_absent(0, 0, &207u128.to_be_bytes(), 9).unwrap(), "its record was refused");
+    assert!(state.put_if_absent(0, 0, b"not committed yet", 9).unwrap());
+}
+
+#[test]
+fn a_frame_torn_anywhere_is_cut_off_and_the_one_before_it_stands() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut changelog, _, mut state) = open(folder.path(), 0, 0).unwrap();
+    commit(&mut changelog, &mut state, 1, None);
+    let segment = last_segment(folder.path());
+    let whole = fs::read(&segment).unwrap().len();
+    commit(&mut changelog, &mut state, 2, None);
+    drop(changelog);
+    let bytes = fs::read(&segment).unwrap();
+    for cut in whole + 1..bytes.len() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(segment.file_name().unwrap()), &bytes[..cut]).unwrap();
+        let (_, restored, _) = open(folder.path(), 0, 0).unwrap();
+        assert_eq!(restored.positions.next_offset(0), Some(10), "cut at byte {cut}");
+        let (_, restored, _) = open(folder.path(), 0, 0).unwrap();
+        assert_eq!(restored.totals.consumed, 10, "the cut is for good");
+    }
+}
+
+#[test]
+fn damage_before_the_last_frame_is_an_error_that_names_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut changelog, _, mut state) = open(folder.path(), 0, 0).unwrap();
+    commit(&mut changelog, &mut state, 1, None);
+    commit(&mut changelog, &mut state, 2, None);
+    drop(changelog);
+    let segment = last_segment(folder.path());
+    let bytes = fs::read(&segment).unwrap();
+    let middle = bytes.len() / 2;
+    let mut damaged = bytes.clone();
+    damaged[middle] ^= 0x40;
+    fs::write(&segment, &damaged).unwrap();
+    let message = open(folder.path(), 0, 0).unwrap_err().to_string();
+    assert!(message.contains("is damaged at byte") && message.contains(".segment"), "{message}");
+    fs::write(&segment, b"something else").unwrap();
+    assert!(matches!(open(folder.path(), 0, 0), Err(ChangelogError::Foreign(_))));
+}
+
+#[test]
+fn a_second_process_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = open(folder.path(), 0, 0).unwrap();
+    assert!(matches!(open(folder.path(), 0, 0), Err(ChangelogError::Locked(_))));
+    drop(first);
+    assert!(open(folder.path(), 0, 0).is_ok());
+}
+
+#[test]
+fn segments_expire_with_their_entries_and_positions_outlive_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut changelog, _, mut state) = open(folder.path(), 480_000, 0).unwrap();
+    for n in 1..2_000 {
+        commit(&mut changelog, &mut state, n, None);
+    }
+    drop(changelog);
+    let left = fs::read_dir(folder.path()).unwrap().count();
+    assert!((8..=12).contains(&left), "{left} files: eight of a TTL's length, the current one and the lock");
+    let (_, restored, mut state) = open(folder.path(), 480_000, 2_000_000).unwrap();
+    assert_eq!(restored.positions.next_offset(0), Some(19_990));
+    assert!(!state.put_if_absent(0, 0, &199_900u128.to_be_bytes(), 2_000).unwrap());
+    assert!(state.put_if_absent(0, 0, &100_000u128.to_be_bytes(), 2_000).unwrap());
+}

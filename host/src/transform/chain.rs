@@ -1,0 +1,267 @@
+//! A pipeline's stages, one after the other, over one batch.
+//!
+//! In comes a batch, out comes the fate of every record of it. The values are parsed once, natively, for all stages and for
+//! the sink. Nothing here waits for I/O.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use super::{
+    Processed, Rejected, Stage, StageSpec,
+    project::{PointerError, Projector},
+    work::{Next, Work},
+};
+use crate::{
+    plugin::{Code, InitError, Outcome},
+    record::{Batch, Columns, Field},
+    sink::{Row, Text, WriteBatch},
+    state::{Cause, Seconds, StageState, Writes},
+};
+
+/// Why a chain cannot be made, or cannot go on.
+#[derive(Debug, thiserror::Error)]
+#[error("stage `{stage}`: {fault}")]
+pub struct ChainError {
+    /// Which stage.
+    pub stage: String,
+    /// What is wrong.
+    pub fault: ChainFault,
+}
+
+/// What is wrong with a stage.
+#[derive(Debug, thiserror::Error)]
+pub enum ChainFault {
+    /// Its plugin cannot be set up.
+    #[error(transparent)]
+    Init(#[from] InitError),
+    /// It asks for a field by a pointer that is none.
+    #[error("it asks for a field that is no JSON pointer: {0}")]
+    Pointer(#[from] PointerError),
+}
+
+/// The stages of a pipeline, ready to run.
+pub struct Chain {
+    stages: Vec<Stage>,
+    fields: Vec<Field>,
+    /// For each of the sink's fields, the column of the chain.
+    sink_columns: Vec<usize>,
+    projector: Projector,
+}
+
+impl Chain {
+    /// Makes the first instance of each stage.
+    pub fn new(specs: Vec<StageSpec>) -> Result<Self, ChainError> {
+        let mut stages = Vec::with_capacity(specs.len());
+        for spec in specs {
+            let stage = spec.name.stage.to_string();
+            stages.push(Stage::new(spec).map_err(|fault| ChainError { stage, fault: fault.into() })?);
+        }
+        let mut fields = Vec::new();
+        for stage in &mut stages {
+            let wanted = stage.descriptor().fields.clone();
+            stage.columns = wanted.iter().map(|field| column(&mut fields, field)).collect();
+            // Said here rather than for the whole chain, so that the message names the stage.
+            Projector::new(&wanted)
+                .map_err(|fault| ChainError { stage: stage.name().to_string(), fault: fault.into() })?;
+        }
+        let projector = projector(&fields)?;
+        Ok(Self { stages, fields, sink_columns: Vec::new(), projector })
+    }
+
+    /// Projects the sink's fields as well from now on.
+    pub fn project_for_sink(&mut self, wanted: &[Field]) -> Result<(), ChainError> {
+        self.sink_columns = wanted.iter().map(|field| column(&mut self.fields, field)).collect();
+        self.projector = projector(&self.fields)?;
+        Ok(())
+    }
+
+    /// The stages, in order.
+    pub fn stages(&self) -> &[Stage] {
+        &self.stages
+    }
+
+    /// Lends the stages' states, by stage, to be restored from a changelog.
+    pub fn with_states<T>(&mut self, restore: impl FnOnce(&mut BTreeMap<String, StageState>) -> T) -> T {
+        let lend = |stage: &Stage| {
+            let state = std::mem::take(&mut *stage.state().lock().unwrap_or_else(PoisonError::into_inner));
+            (stage.name().to_string(), state)
+        };
+        let mut states: BTreeMap<String, StageState> = self.stages.iter().map(lend).collect();
+        let result = restore(&mut states);
+        for stage in &self.stages {
+            if let Some(state) = states.remove(stage.name().as_ref()) {
+                *stage.state().lock().unwrap_or_else(PoisonError::into_inner) = state;
+            }
+        }
+        result
+    }
+
+    /// Undoes the state writes of records that the sink refused for good.
+    pub fn forget(&mut self, writes: &[Writes], refused: &[u32]) {
+        for (stage, writes) in self.stages.iter().zip(writes) {
+            let mut state = stage.state().lock().unwrap_or_else(PoisonError::into_inner);
+            state.undo(writes, |row| refused.contains(&row));
+        }
+    }
+
+    /// Runs all stages over a batch. An error means that a stage is broken for good; the batch is then as if it had never
+    /// been handed over, but for the state, which must be restored.
+    pub fn run(&mut self, batch: Arc<Batch>) -> Result<Processed, ChainError> {
+        let now = now_s();
+        let mut work = Work::new(&batch, self.fields.len(), &mut self.projector);
+        let mut fate = Fate::default();
+        let mut writes = Vec::with_capacity(self.stages.len());
+        for (index, stage) in self.stages.iter_mut().enumerate() {
+            let mut next = Vec::with_capacity(work.rows.len());
+            run_stage(index, stage, &mut work, &mut next, &mut fate, now)
+                .map_err(|fault| ChainError { stage: stage.name().to_string(), fault: fault.into() })?;
+            writes.push(by_origin(stage.take_writes(), &work.rows));
+            work.advance(&next, &mut self.projector);
+            stage.state().lock().unwrap_or_else(PoisonError::into_inner).sweep(now);
+        }
+        let Work { rows, made, columns, .. } = work;
+        let columns = select(columns, &self.sink_columns);
+        let positions = batch.positions();
+        let write = Arc::new(WriteBatch { source: batch, rows, made, columns });
+        Ok(Processed { write, rejected: fate.rejected, dropped: fate.dropped, split: fate.split, positions, writes })
+    }
+}
+
+/// What left the batch, or was added to it, on the way.
+#[derive(Default)]
+struct Fate {
+    rejected: Vec<Rejected>,
+    dropped: Vec<(Cause, u64)>,
+    split: u64,
+}
+
+/// Runs one stage over all rows, one by one where they fail together.
+fn run_stage(
+    index: usize,
+    stage: &mut Stage,
+    work: &mut Work<'_>,
+    next: &mut Vec<Next>,
+    fate: &mut Fate,
+    now: Seconds,
+) -> Result<(), InitError> {
+    let rows = work.rows.len();
+    if rows == 0 {
+        return Ok(());
+    }
+    let error = match stage.call(work, 0..rows, now) {
+        Ok(outcome) => {
+            apply(index, stage, work, 0, &outcome, next, fate);
+            return Ok(());
+        }
+        Err(error) => error,
+    };
+    tracing::warn!(stage = %stage.name(), records = rows, "plugin failed on a batch, trying its records one by one: {error}");
+    stage.recover(&error)?;
+    for row in 0..rows {
+        match stage.call(work, row..row + 1, now) {
+            Ok(outcome) => apply(index, stage, work, row, &outcome, next, fate),
+            Err(error) => {
+                stage.recover(&error)?;
+                let origin = work.rows.get(row).map_or(0, |row| row.origin);
+                fate.rejected.push(Rejected { origin, stage: index, reason: format!("{}: {error}", error.code()) });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Puts into effect what a call said of the rows from `first` on.
+fn apply(
+    index: usize,
+    stage: &Stage,
+    work: &mut Work<'_>,
+    first: usize,
+    outcome: &Outcome,
+    next: &mut Vec<Next>,
+    fate: &mut Fate,
+) {
+    if outcome.keeps_all() {
+        next.extend((first..first + outcome.codes.len()).map(|row| Next::Kept(row as u32)));
+        return;
+    }
+    let mut out = 0..outcome.out.len();
+    let mut keys = 0..;
+    let mut splits = outcome.splits.iter();
+    let mut take = || outcome.out.get(out.next().unwrap_or(usize::MAX));
+    for (row, code) in (first..).zip(&outcome.codes) {
+        let Some(old) = work.rows.get(row).copied() else { continue };
+        let count = match code {
+            Code::Keep => {
+                next.push(Next::Kept(row as u32));
+                continue;
+            }
+            Code::Drop => {
+                Processed::count_drop(&mut fate.dropped, stage.name(), take());
+                continue;
+            }
+            Code::Reject => {
+                let reason = String::from_utf8_lossy(take()).into_owned();
+                fate.rejected.push(Rejected { origin: old.origin, stage: index, reason });
+                continue;
+            }
+            Code::Replace => 1,
+            Code::Split => splits.next().copied().unwrap_or_default(),
+        };
+        if count == 0 {
+            Processed::count_drop(&mut fate.dropped, stage.name(), b"split_into_none");
+        }
+        fate.split += u64::from(count.saturating_sub(1));
+        for _ in 0..count {
+            let value = made(work, take());
+            let key = match (&outcome.out_keys, keys.next()) {
+                (Some(keys), Some(item)) if keys.get(item).is_empty() => Text::Null,
+                (Some(keys), Some(item)) => made(work, keys.get(item)),
+                _ => old.key,
+            };
+            next.push(Next::New(Row { origin: old.origin, value, key }));
+        }
+    }
+}
+
+fn made(work: &mut Work<'_>, bytes: &[u8]) -> Text {
+    work.made.push(bytes);
+    Text::Made((work.made.len() - 1) as u32)
+}
+
+/// Says of each write which record of the batch it belongs to, rather than which row of the stage.
+fn by_origin(mut writes: Writes, rows: &[Row]) -> Writes {
+    for write in &mut writes.ops {
+        if let Some(row) = rows.get(write.row as usize) {
+            write.row = row.origin;
+        }
+    }
+    writes
+}
+
+/// The chain's column for a field, added where it is missing and widened where less of it was wanted so far.
+fn column(fields: &mut Vec<Field>, wanted: &Field) -> usize {
+    if let Some(found) = fields.iter().position(|field| field.pointer == wanted.pointer) {
+        if let Some(field) = fields.get_mut(found) {
+            field.want = field.want.max(wanted.want);
+        }
+        return found;
+    }
+    fields.push(wanted.clone());
+    fields.len() - 1
+}
+
+fn projector(fields: &[Field]) -> Result<Projector, ChainError> {
+    Projector::new(fields).map_err(|fault| ChainError { stage: "sink".to_owned(), fault: fault.into() })
+}
+
+fn select(columns: Columns, wanted: &[usize]) -> Columns {
+    let pick = |column: &usize| columns.columns.get(*column).cloned().unwrap_or_default();
+    Columns { columns: wanted.iter().map(pick).collect() }
+}
+
+fn now_s() -> Seconds {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as Seconds)
+}

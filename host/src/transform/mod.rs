@@ -1,0 +1,12 @@
+//! Stages at work: from a batch to what is written, dropped and rejected.
+
+mod chain;
+pub mod project;
+mod processed;
+mod seeds;
+mod stage;
+mod work;
+
+pub use chain::{Chain, ChainError};
+pub use processed::{Processed, Rejected};
+pub use stage::{Stage, StageSpec};
