@@ -1,6 +1,7 @@
 //! Millstream: a stream processor whose every stage is a WebAssembly plugin.
 
 pub mod config;
+pub mod pipeline;
 pub mod plugin;
 pub mod record;
 pub mod sink;

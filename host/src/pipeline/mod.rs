@@ -1,1 +1,32 @@
 //! A pipeline at work: reader → worker → writer, with bounded hand-overs between them.
+//!
+//! The reader fills batches, the worker runs the stages over them, the writer makes the result durable and commits. What
+//! the order of these steps must be, and why, stands in [`writer`].
+
+mod dead_letter;
+mod deliver;
+mod meter;
+mod reader;
+mod retry;
+mod run;
+mod stop;
+mod worker;
+mod writer;
+
+pub use meter::{Figures, Meter};
+pub use run::{Ending, PipelineError, PipelineSpec, run};
+pub use stop::{Stop, Stopper, channel as stop_channel};
+
+use run::now_ms;
+
+/// An error with all its causes, in one line.
+pub fn chain_of(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

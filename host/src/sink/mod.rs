@@ -4,8 +4,10 @@
 //! never runs stages, never retries by itself beyond one attempt's timeout, and never commits positions: the
 //! pipeline's writer does, in that order.
 
+mod open;
 mod write_batch;
 
+pub use open::open;
 pub use write_batch::{Origin, Row, Text, WriteBatch};
 
 use std::sync::Arc;
@@ -42,6 +44,21 @@ pub struct Failure {
     pub code: &'static str,
     /// What the sink said, in its own words.
     pub detail: String,
+}
+
+/// What a sink needs to know besides its own settings.
+#[derive(Debug, Clone)]
+pub struct OpenContext {
+    /// The pipeline it belongs to.
+    pub pipeline: Arc<str>,
+    /// Its `url`, without secrets.
+    pub display: String,
+    /// Folder of the embedded log.
+    pub data_dir: std::path::PathBuf,
+    /// Whether dead letters are written to it.
+    pub dead_letters: bool,
+    /// Longest time of one attempt.
+    pub timeout: std::time::Duration,
 }
 
 /// Why a sink cannot be opened.

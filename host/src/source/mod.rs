@@ -4,6 +4,10 @@
 //! pipeline's writer does, and tells the [`Committer`], whose commit is only a hint (the changelog's last frame says
 //! where to resume).
 
+mod open;
+
+pub use open::open;
+
 use futures::future::BoxFuture;
 
 use crate::record::{Batch, Positions};
@@ -71,6 +75,19 @@ pub struct BatchLimits {
     pub linger: std::time::Duration,
     /// How long `fill` waits for the first record before it says that there is none.
     pub idle: std::time::Duration,
+}
+
+/// What a source needs to know besides its own settings.
+#[derive(Debug, Clone)]
+pub struct OpenContext {
+    /// The pipeline it belongs to.
+    pub pipeline: std::sync::Arc<str>,
+    /// Its `url`, without secrets.
+    pub display: String,
+    /// Folder of the embedded log.
+    pub data_dir: std::path::PathBuf,
+    /// Where the pipeline resumes; a partition that is not in it has not been read yet.
+    pub resume: Positions,
 }
 
 /// Why a source could not be opened or read.

@@ -7,7 +7,7 @@
 use std::{
     collections::BTreeMap,
     fs::{File, OpenOptions},
-    io::{self, Read, Write as _},
+    io::{self, Read, Seek, SeekFrom, Write as _},
     path::{Path, PathBuf},
 };
 
@@ -20,6 +20,9 @@ use crate::{config::Durability, record::Positions};
 const MAGIC: &[u8] = b"MSCLOG01";
 /// A segment is closed at this size, or at an eighth of the longest TTL, so that expired entries go in good time.
 const SEGMENT_BYTES: u64 = 64 << 20;
+
+const APPEND: &str = "append to";
+const MAKE: &str = "make the segment";
 
 /// Why a changelog cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +56,13 @@ pub enum ChangelogError {
         /// What is wrong.
         what: String,
     },
+}
+
+impl ChangelogError {
+    /// Whether trying again may help: the disk was full, say. Nothing else here passes by itself.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Io { action: APPEND | MAKE, .. })
+    }
 }
 
 /// A pipeline's changelog, open for appending. One process at a time has it.
@@ -183,8 +193,9 @@ impl Changelog {
                 Ok(())
             }
             Err(error) => {
-                self.file.set_len(self.size).map_err(io_error("cut a torn frame off", &self.path))?;
-                Err(ChangelogError::Io { action: "append to", path: self.path.clone(), source: error })
+                let cut = self.file.set_len(self.size).and_then(|()| self.file.seek(SeekFrom::Start(self.size)));
+                cut.map_err(io_error("cut a torn frame off", &self.path))?;
+                Err(ChangelogError::Io { action: APPEND, path: self.path.clone(), source: error })
             }
         }
     }
@@ -294,7 +305,7 @@ fn begin_segment(
         }
         Ok(file)
     };
-    make().map_err(io_error("make the segment", path))
+    make().map_err(io_error(MAKE, path))
 }
 
 /// Reads a segment frame by frame. In the last segment a torn frame at the end is cut off.

@@ -1,8 +1,8 @@
 //! Stages at work: from a batch to what is written, dropped and rejected.
 
 mod chain;
-pub mod project;
 mod processed;
+pub mod project;
 mod seeds;
 mod stage;
 mod work;

@@ -105,11 +105,14 @@ impl Stage {
         let mut made = owned.iter();
         let texts: Vec<_> = texts.into_iter().filter_map(|text| text.or_else(|| made.next().map(param))).collect();
         let rows = work.rows.get(range.clone()).unwrap_or_default();
-        let values = self.descriptor.wants_values.then(|| {
-            rows.iter().map(|row| work.value(row).unwrap_or_default()).collect::<Slices>()
-        });
-        let keys =
-            self.descriptor.wants_keys.then(|| rows.iter().map(|row| work.key(row).unwrap_or_default()).collect::<Slices>());
+        let values = self
+            .descriptor
+            .wants_values
+            .then(|| rows.iter().map(|row| work.value(row).unwrap_or_default()).collect::<Slices>());
+        let keys = self
+            .descriptor
+            .wants_keys
+            .then(|| rows.iter().map(|row| work.key(row).unwrap_or_default()).collect::<Slices>());
         let timestamps: Option<Vec<i64>> = self
             .descriptor
             .wants_timestamps
@@ -138,8 +141,7 @@ impl Stage {
             return Ok(());
         }
         let spec = &self.spec;
-        let (instance, _) =
-            Instance::new(&spec.plugin, &spec.name, &spec.config, &spec.limits, self.state.clone())?;
+        let (instance, _) = Instance::new(&spec.plugin, &spec.name, &spec.config, &spec.limits, self.state.clone())?;
         self.instance = instance;
         Ok(())
     }

@@ -27,7 +27,8 @@ pub(super) enum Next {
 impl<'b> Work<'b> {
     /// All records of the batch, with their fields.
     pub fn new(batch: &'b Batch, fields: usize, projector: &mut Projector) -> Self {
-        let rows = (0..batch.len() as u32).map(|origin| Row { origin, value: Text::Source, key: Text::Source }).collect();
+        let rows =
+            (0..batch.len() as u32).map(|origin| Row { origin, value: Text::Source, key: Text::Source }).collect();
         let mut columns = Columns::new(fields);
         if fields > 0 {
             for row in 0..batch.len() {

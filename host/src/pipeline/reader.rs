@@ -1,0 +1,160 @@
+//! The reader: from the source into batches, no faster than the worker takes them.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{sync::mpsc, time::Instant};
+
+use super::{Meter, Stop};
+use crate::{
+    config::{SourceConfig, Trigger},
+    record::Batch,
+    source::{BatchLimits, Filled, Source, SourceError},
+};
+
+/// How long a source waits for a first record before the reader looks at the clock again.
+const IDLE: Duration = Duration::from_millis(100);
+/// Longest wait after an error of the source that may pass.
+const MAX_RETRY_DELAY: Duration = Duration::from_secs(10);
+
+/// Reads until it is told to stop, the source ends, or all is read and that is what was asked for. Then closes the source.
+pub(super) async fn read(
+    mut source: Box<dyn Source>,
+    config: &SourceConfig,
+    until_caught_up: bool,
+    batches: mpsc::Sender<Arc<Batch>>,
+    meter: &Meter,
+    mut stop: Stop,
+) -> Result<(), SourceError> {
+    let topic: Arc<str> = config.display.as_str().into();
+    let topic = source_topic(config).unwrap_or(topic);
+    let mut window = Window::new(config.trigger);
+    let mut failures = super::retry::Backoff::new(MAX_RETRY_DELAY);
+    let result = loop {
+        let limits = BatchLimits {
+            records: window.room(config.batch_records),
+            bytes: config.batch_bytes,
+            linger: config.linger,
+            idle: IDLE,
+        };
+        let mut batch = Batch::new(topic.clone());
+        let filled = tokio::select! {
+            biased;
+            () = stop.draining() => break Ok(()),
+            filled = source.fill(&mut batch, &limits) => filled,
+        };
+        meter.lag(source.lag());
+        let filled = match filled {
+            Ok(filled) => filled,
+            Err(error) if error.retryable => {
+                let delay = failures.next();
+                tracing::warn!(delay_ms = delay.as_millis() as u64, "{error}; trying again");
+                meter.retry(error.to_string());
+                tokio::select! {
+                    () = stop.draining() => break Ok(()),
+                    () = tokio::time::sleep(delay) => continue,
+                }
+            }
+            Err(error) => break Err(error),
+        };
+        failures.reset();
+        window.count(batch.len());
+        if !batch.is_empty() && batches.send(Arc::new(batch)).await.is_err() {
+            break Ok(()); // the worker has ended, and says why
+        }
+        let all_read = matches!(filled, Filled::CaughtUp | Filled::End);
+        if filled == Filled::End || (until_caught_up && all_read) {
+            break Ok(());
+        }
+        if let Some(pause) = window.pause(filled != Filled::Records) {
+            tokio::select! {
+                () = stop.draining() => break Ok(()),
+                () = tokio::time::sleep_until(pause) => {}
+            }
+        }
+    };
+    source.close().await;
+    result
+}
+
+fn source_topic(config: &SourceConfig) -> Option<Arc<str>> {
+    use crate::config::SourceEndpoint;
+    match &config.endpoint {
+        SourceEndpoint::Kafka(kafka) => Some(kafka.topic.as_str().into()),
+        SourceEndpoint::Log(log) => Some(log.topic.as_str().into()),
+        SourceEndpoint::Http(_) | SourceEndpoint::File(_) | SourceEndpoint::Generator(_) => None,
+    }
+}
+
+/// The current interval of a trigger: how much of it is left, in records and in time.
+struct Window {
+    trigger: Option<Trigger>,
+    began: Instant,
+    read: usize,
+}
+
+impl Window {
+    fn new(trigger: Option<Trigger>) -> Self {
+        Self { trigger, began: Instant::now(), read: 0 }
+    }
+
+    /// Most records that the next batch may hold.
+    fn room(&self, batch_records: usize) -> usize {
+        match self.trigger.and_then(|trigger| trigger.records) {
+            Some(records) => records.saturating_sub(self.read).clamp(1, batch_records),
+            None => batch_records,
+        }
+    }
+
+    fn count(&mut self, records: usize) {
+        self.read += records;
+    }
+
+    /// When to read on, if not at once: the interval is used up by its number of records or, without one, by everything
+    /// that was there.
+    fn pause(&mut self, nothing_left: bool) -> Option<Instant> {
+        let trigger = self.trigger?;
+        let used_up = match trigger.records {
+            Some(records) => self.read >= records,
+            None => nothing_left && self.read > 0,
+        };
+        let now = Instant::now();
+        if !used_up {
+            if now >= self.began + trigger.interval {
+                (self.began, self.read) = (now, 0);
+            }
+            return None;
+        }
+        let next = (self.began + trigger.interval).max(now);
+        (self.began, self.read) = (next, 0);
+        Some(next)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_trigger_lets_through_its_records_once_in_an_interval() {
+        let interval = Duration::from_secs(10);
+        let mut window = Window::new(Some(Trigger { records: Some(100), interval }));
+        let start = Instant::now();
+        assert_eq!(window.room(64), 64);
+        window.count(64);
+        assert_eq!(window.pause(false), None);
+        assert_eq!(window.room(64), 36);
+        window.count(36);
+        assert_eq!(window.pause(false), Some(start + interval));
+        assert_eq!(window.room(64), 64);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_trigger_without_a_number_takes_what_is_there() {
+        let interval = Duration::from_secs(10);
+        let mut window = Window::new(Some(Trigger { records: None, interval }));
+        let start = Instant::now();
+        window.count(5);
+        assert_eq!(window.pause(false), None);
+        assert_eq!(window.pause(true), Some(start + interval));
+    }
+}
