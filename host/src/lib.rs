@@ -1,8 +1,15 @@
 //! Millstream: a stream processor whose every stage is a WebAssembly plugin.
+//!
+//! The way of the data: [`source`] → [`transform`] (which calls [`plugin`]s and keeps [`state`]) → [`sink`]; [`pipeline`]
+//! drives it, [`config`] says what is to be driven, [`cli`] is what people see.
 
+pub mod cli;
 pub mod config;
+mod kafka;
+pub mod log;
 pub mod pipeline;
 pub mod plugin;
+pub mod random_user;
 pub mod record;
 pub mod sink;
 pub mod source;

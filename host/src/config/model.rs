@@ -94,7 +94,7 @@ pub enum SourceEndpoint {
 }
 
 /// Polls an HTTP address and splits each answer into records.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)] // `Debug` hides the secrets: see redacted.rs
 pub struct HttpSource {
     /// The address.
     pub url: String,
@@ -122,7 +122,7 @@ pub enum Start {
 }
 
 /// Reads a topic of Apache Kafka, as a member of a consumer group.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)] // `Debug` hides the secrets: see redacted.rs
 pub struct KafkaSource {
     /// `host:port`, separated by commas.
     pub brokers: String,
@@ -230,7 +230,7 @@ pub enum Format {
 }
 
 /// Writes to a topic of Apache Kafka.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)] // `Debug` hides the secrets: see redacted.rs
 pub struct KafkaSink {
     /// `host:port`, separated by commas.
     pub brokers: String,
@@ -241,13 +241,13 @@ pub struct KafkaSink {
 }
 
 /// Upserts into a table of Apache Cassandra.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)] // `Debug` hides the secrets: see redacted.rs
 pub struct CassandraSink {
     /// `host:port`, each.
     pub nodes: Vec<String>,
     /// From the address.
     pub user: Option<String>,
-    /// From the address; a secret.
+    /// From the address, decoded; a secret.
     pub password: Option<String>,
     /// The keyspace.
     pub keyspace: String,

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{Meter, Stop, retry::Backoff};
-use crate::sink::{Failure, Sink, WriteBatch};
+use crate::sink::{CLOSED, Failure, Sink, WriteBatch};
 
 /// A failing sink is complained of at most this often; the meter shows it all the time.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(10);
@@ -55,6 +55,9 @@ impl Delivery {
             rows = again.iter().map(|failure| failure.row).collect();
             rows.sort_unstable();
             let why = format!("{}: {}", first.code, first.detail);
+            if again.iter().any(|failure| failure.code == CLOSED) {
+                return Err(Abandoned { rows: again.len(), why });
+            }
             let delay = backoff.next();
             self.meter.retry(format!("sink `{}`: {why}", self.url));
             if complained.is_none_or(|at| at.elapsed() >= COMPLAIN_EVERY) {

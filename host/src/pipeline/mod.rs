@@ -5,7 +5,9 @@
 
 mod dead_letter;
 mod deliver;
+mod host;
 mod meter;
+mod prepare;
 mod reader;
 mod retry;
 mod run;
@@ -13,7 +15,9 @@ mod stop;
 mod worker;
 mod writer;
 
+pub use host::{DRAIN_DEADLINE, Host, Report};
 pub use meter::{Figures, Meter};
+pub use prepare::prepare;
 pub use run::{Ending, PipelineError, PipelineSpec, run};
 pub use stop::{Stop, Stopper, channel as stop_channel};
 

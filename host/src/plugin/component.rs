@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 
-use super::{bindings, engine::PluginEngine, guest::Guest};
+use super::{bindings, build::componentize, engine::PluginEngine, guest::Guest};
 
 /// Version of the contract that this host speaks.
 pub const ABI: &str = "0.1.0";
@@ -73,6 +73,7 @@ impl Plugin {
         if !bytes.starts_with(b"\0asm") {
             return Err(not_component("it does not begin as WebAssembly does".to_owned()));
         }
+        let bytes = &*componentize(bytes).map_err(|e| not_component(e.to_string()))?;
         let component = Component::from_binary(&engine.engine, bytes).map_err(|e| not_component(format!("{e:#}")))?;
         check_world(engine, &component, path)?;
         let pre = engine.linker.instantiate_pre(&component).and_then(bindings::PluginPre::new);

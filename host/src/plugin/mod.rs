@@ -3,6 +3,7 @@
 //! This module knows WebAssembly and the plugin contract. It knows nothing of sources, sinks or pipelines.
 
 pub mod bindings;
+pub mod build;
 mod component;
 mod engine;
 mod guest;

@@ -66,6 +66,16 @@ impl Batch {
         self.offsets.push(record.offset);
     }
 
+    /// Forgets all records and keeps the memory.
+    pub fn clear(&mut self) {
+        self.values.clear();
+        self.keys.clear();
+        self.headers.clear();
+        self.timestamps.clear();
+        self.partitions.clear();
+        self.offsets.clear();
+    }
+
     /// Number of records.
     pub fn len(&self) -> usize {
         self.offsets.len()

@@ -51,6 +51,11 @@ impl<'a> Headers<'a> {
         Self { block }
     }
 
+    /// The encoded block, to be kept and read again with [`Headers::new`].
+    pub fn block(&self) -> &'a [u8] {
+        self.block
+    }
+
     /// Whether there is no header.
     pub fn is_empty(&self) -> bool {
         self.block.is_empty()

@@ -4,10 +4,24 @@
 //! never runs stages, never retries by itself beyond one attempt's timeout, and never commits positions: the
 //! pipeline's writer does, in that order.
 
+mod cassandra;
+mod discard;
+mod file;
+pub mod kafka;
+pub mod log;
+mod ndjson;
 mod open;
+mod sqlite;
+mod stdout;
+mod table;
 mod write_batch;
 
+pub use cassandra::CassandraTable;
+pub use discard::Discard;
+pub use file::AppendedFile;
 pub use open::open;
+pub use sqlite::SqliteTable;
+pub use stdout::Stdout;
 pub use write_batch::{Origin, Row, Text, WriteBatch};
 
 use std::sync::Arc;
@@ -32,6 +46,10 @@ pub trait Sink: Send {
         Box::pin(async {})
     }
 }
+
+/// The code of a failure that says: this sink will never take anything again (the terminal is gone). Such a failure is
+/// marked retryable so that no record is dead-lettered for it; the pipeline ends, its records uncommitted.
+pub const CLOSED: &str = "sink_closed";
 
 /// A row that could not be written, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]

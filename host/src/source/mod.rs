@@ -4,6 +4,11 @@
 //! pipeline's writer does, and tells the [`Committer`], whose commit is only a hint (the changelog's last frame says
 //! where to resume).
 
+pub mod file;
+pub mod generator;
+pub mod http;
+pub mod kafka;
+pub mod log;
 mod open;
 
 pub use open::open;
@@ -65,7 +70,7 @@ pub enum Filled {
 }
 
 /// How large a batch may become and how long it may wait.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BatchLimits {
     /// Most records in a batch.
     pub records: usize,

@@ -6,9 +6,13 @@
 //! mean the same. The state is whether a member precedes, so the gap in place 0, which has no comma, is compared with
 //! an object's first member only, and the others never with it.
 
+use std::array;
+
 use super::trie::Target;
 
+/// A longer gap is not remembered.
 const GAP: usize = 32;
+const WORDS: usize = GAP / 8;
 /// Objects with more members are rare, and some grow without end (maps from ids): the rest goes without.
 const MAX_GAPS: usize = 64;
 
@@ -31,9 +35,9 @@ pub(super) struct Expected {
 
 struct Gap {
     /// The gap, then zeros.
-    bytes: [u64; GAP / 8],
+    words: [u64; WORDS],
     /// All ones for each byte of the gap.
-    mask: [u64; GAP / 8],
+    mask: [u64; WORDS],
     length: usize,
     target: Target,
 }
@@ -70,16 +74,14 @@ impl Order {
 
 impl Gap {
     fn new(gap: &[u8], target: Target) -> Self {
-        let mut bytes = [0; GAP];
-        let mut mask = [0; GAP];
-        if gap.len() <= GAP {
-            bytes.iter_mut().zip(gap).for_each(|(to, from)| *to = *from);
-            mask.iter_mut().zip(gap).for_each(|(to, _)| *to = 0xff);
+        let (words, mask) = if gap.len() <= GAP {
+            let mask = array::from_fn(|word| first_bytes(gap.len().saturating_sub(8 * word)));
+            (words(&padded(gap)), mask)
         } else {
             // Too long to remember, but its place must be taken: with an empty mask these bytes equal nothing.
-            bytes = [1; GAP];
-        }
-        Self { bytes: words(&bytes), mask: words(&mask), length: gap.len(), target }
+            ([1; WORDS], [0; WORDS])
+        };
+        Self { words, mask, length: gap.len(), target }
     }
 
     #[inline]
@@ -87,26 +89,99 @@ impl Gap {
         match rest.first_chunk() {
             Some(chunk) => self.equals(chunk),
             // No gap has a zero byte, so that the padding never looks like the end of one.
-            None => {
-                let mut padded = [0; GAP];
-                padded.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
-                self.equals(&padded)
-            }
+            None => self.equals(&padded(rest)),
         }
     }
 
     #[inline]
     fn equals(&self, chunk: &[u8; GAP]) -> bool {
-        let pairs = words(chunk).into_iter().zip(self.mask).zip(self.bytes);
-        pairs.fold(0, |different, ((word, mask), bytes)| different | ((word & mask) ^ bytes)) == 0
+        let known = self.words.into_iter().zip(self.mask);
+        words(chunk)
+            .into_iter()
+            .zip(known)
+            .fold(0, |different, (word, (known, mask))| different | ((word & mask) ^ known))
+            == 0
     }
 }
 
+/// At most `GAP` bytes, then zeros.
+fn padded(bytes: &[u8]) -> [u8; GAP] {
+    let mut padded = [0; GAP];
+    if let Some(to) = padded.get_mut(..bytes.len()) {
+        to.copy_from_slice(bytes);
+    }
+    padded
+}
+
+/// All ones in the first `bytes` bytes of a word, or in all eight.
+fn first_bytes(bytes: usize) -> u64 {
+    if bytes < 8 { (1 << (8 * bytes)) - 1 } else { u64::MAX }
+}
+
 #[inline]
-fn words(bytes: &[u8; GAP]) -> [u64; GAP / 8] {
-    let mut words = [0; GAP / 8];
+fn words(bytes: &[u8; GAP]) -> [u64; WORDS] {
+    let mut words = [0; WORDS];
     for (word, eight) in words.iter_mut().zip(bytes.as_chunks::<8>().0) {
-        *word = u64::from_ne_bytes(*eight);
+        *word = u64::from_le_bytes(*eight);
     }
     words
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn target(node: usize) -> Target {
+        Target { node, inner: false }
+    }
+
+    fn learned() -> Order {
+        let mut order = Order::default();
+        for (place, gap) in ["\"a\":", ",\"b\":", ",\"c\":", ",\"d\":"].into_iter().enumerate() {
+            order.learn(place, gap.as_bytes(), target(place));
+        }
+        order
+    }
+
+    #[test]
+    fn a_member_left_out_does_not_shift_those_behind_it() {
+        let order = learned();
+        let expected = order.expect(1, b",\"c\":1}").unwrap();
+        assert_eq!((expected.length, expected.target, expected.next), (5, target(2), 3));
+        let expected = order.expect(expected.next, b",\"d\":1,\"and more\":\"up to a whole chunk\"}").unwrap();
+        assert_eq!((expected.length, expected.target, expected.next), (5, target(3), 4));
+        assert!(order.expect(1, b",\"d\":1").is_none());
+    }
+
+    #[test]
+    fn a_first_member_is_never_expected_behind_a_comma() {
+        let order = learned();
+        assert!(order.expect(0, b",\"b\":1").is_none());
+        assert!(order.expect(0, b"\"a\":1").is_some());
+        assert!(order.expect(1, b"\"a\":1").is_none());
+    }
+
+    #[test]
+    fn the_end_of_a_record_is_no_part_of_a_gap() {
+        let order = learned();
+        for end in [&b""[..], b",", b",\"b\"", b",\"b\"\0"] {
+            assert!(order.expect(1, end).is_none());
+        }
+        assert!(order.expect(1, b",\"b\":").is_some());
+    }
+
+    #[test]
+    fn a_long_gap_takes_its_place_and_matches_nothing() {
+        let mut order = learned();
+        let long = [b'k'; GAP + 1];
+        order.learn(1, &long, target(9));
+        assert!(order.expect(1, &long).is_none());
+        for byte in [0, 1] {
+            assert!(order.expect(1, &[byte; 2 * GAP]).is_none());
+        }
+        assert_eq!(order.expect(2, b",\"c\":").unwrap().target, target(2));
+        order.learn(1, &[b'k'; GAP], target(8));
+        assert_eq!(order.expect(1, &long).unwrap().target, target(8));
+    }
 }

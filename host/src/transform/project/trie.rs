@@ -27,7 +27,9 @@ pub(super) struct Trie {
 
 #[derive(Default)]
 struct Node {
-    /// Sorted by key.
+    /// [`fingerprint`] of each member's key, ascending.
+    fingerprints: Vec<u64>,
+    /// In the order of their fingerprints.
     members: Vec<(Box<[u8]>, Target)>,
     /// Those members whose key is also an element's index, sorted by index.
     elements: Vec<(usize, Target)>,
@@ -59,6 +61,8 @@ impl Trie {
             }
         }
         for node in &mut nodes {
+            node.members.sort_unstable_by_key(|(key, _)| fingerprint(key));
+            node.fingerprints = node.members.iter().map(|(key, _)| fingerprint(key)).collect();
             node.elements.sort_unstable_by_key(|(index, _)| *index);
         }
         (Self { nodes }, pointers.iter().map(|tokens| number(tokens)).collect())
@@ -76,9 +80,15 @@ impl Trie {
 
     /// Where the member with that (decoded) key of an object at `node` leads.
     pub(super) fn member(&self, node: usize, key: &[u8]) -> Target {
-        let members = self.nodes.get(node).map(|node| node.members.as_slice()).unwrap_or_default();
-        let found = members.binary_search_by(|(other, _)| other.as_ref().cmp(key));
-        found.ok().and_then(|at| members.get(at)).map_or(self.nowhere(), |(_, target)| *target)
+        let Some(node) = self.nodes.get(node) else { return self.nowhere() };
+        // Numbers are searched without a branch that could be mispredicted; the keys themselves are compared once.
+        let wanted = fingerprint(key);
+        let first = node.fingerprints.partition_point(|other| *other < wanted);
+        let candidates = node.fingerprints.iter().zip(&node.members).skip(first);
+        candidates
+            .take_while(|(other, _)| **other == wanted)
+            .find(|(_, (other, _))| other.as_ref() == key)
+            .map_or(self.nowhere(), |(_, (_, target))| *target)
     }
 
     /// The wanted elements of an array at `node`, ascending.
@@ -92,9 +102,19 @@ impl Trie {
     }
 }
 
+/// A number that keys of the same name share, and others seldom: their ends and their length. Only pointers that were
+/// chosen to collide make a search linear, and those come from the configuration, not from records.
+fn fingerprint(key: &[u8]) -> u64 {
+    let ends = match (key.first_chunk(), key.last_chunk()) {
+        (Some(first), Some(last)) => u64::from_le_bytes(*first) ^ u64::from_le_bytes(*last).rotate_left(29),
+        _ => key.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+    };
+    ends ^ (key.len() as u64) << 56
+}
+
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
 
     fn trie(pointers: &[&str]) -> (Trie, Vec<usize>) {
@@ -120,6 +140,17 @@ mod tests {
         let a = trie.member(ROOT, b"a").node;
         let elements: Vec<_> = trie.elements(a).iter().map(|(index, target)| (*index, target.node)).collect();
         assert_eq!(elements, [(9, at[1]), (10, at[0])]);
+    }
+
+    #[test]
+    fn keys_with_one_fingerprint_are_told_apart() {
+        let (one, other, third) =
+            ("beginning, middle, ending", "beginning, muddle, ending", "beginning, meddle, ending");
+        assert_eq!(fingerprint(one.as_bytes()), fingerprint(other.as_bytes()));
+        let (trie, at) = trie(&[&format!("/{one}"), &format!("/{other}"), "/b"]);
+        assert_eq!(trie.member(ROOT, one.as_bytes()).node, at[0]);
+        assert_eq!(trie.member(ROOT, other.as_bytes()).node, at[1]);
+        assert_eq!(trie.member(ROOT, third.as_bytes()), trie.nowhere());
     }
 
     #[test]

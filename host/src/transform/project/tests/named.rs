@@ -142,7 +142,12 @@ fn agrees_with_serde_json_at_the_edges() {
 
 #[test]
 fn agrees_with_serde_json_on_the_depth_of_nesting() {
-    let fields = [field("/id", Want::Kind), field("/a/a/a/a", Want::Raw), field(&"/a".repeat(140), Want::Text)];
+    let fields = [
+        field("/id", Want::Kind),
+        field("/a/a/a/a", Want::Raw),
+        field(&"/a".repeat(140), Want::Text),
+        field(&"/0".repeat(140), Want::Text),
+    ];
     let mut both = Both::new(&fields);
     for depth in [1, 2, 125, 126, 127, 128, 129, 200, 100_000] {
         for (open, close) in [("[", "]"), ("{\"a\":", "}"), ("[{\"a\":", "}]"), ("{\"b\":[{}, ", "]}")] {

@@ -1,0 +1,74 @@
+//! `millstream check`: everything that is wrong with a configuration and its plugins, without starting anything.
+
+use super::{CheckArgs, Exit, progress::Screen, run::say};
+use crate::{
+    config::{self, Faults},
+    pipeline::{PipelineSpec, prepare},
+    plugin::PluginEngine,
+};
+
+/// How faults are reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// For people
+    Text,
+    /// A JSON object on standard output
+    Json,
+}
+
+/// Checks it.
+pub fn check(args: &CheckArgs, screen: &Screen) -> anyhow::Result<Exit> {
+    let loaded = match config::load(&args.config.config, &|name| std::env::var(name).ok()) {
+        Ok(loaded) => loaded,
+        Err(faults) => return refused(&faults, args, screen),
+    };
+    let engine =
+        PluginEngine::new().map_err(|error| anyhow::anyhow!("cannot start the WebAssembly engine: {error:#}"))?;
+    let task = screen.task("loading plugins");
+    let prepared = prepare(&loaded, &engine, &mut |event| task.now(&event.to_string()));
+    drop(task);
+    let specs = match prepared {
+        Ok(specs) => specs,
+        Err(faults) => return refused(&faults, args, screen),
+    };
+    match args.format {
+        Format::Json => println!("{}", serde_json::to_string_pretty(&loaded.warnings)?),
+        Format::Text => {
+            if !loaded.warnings.is_empty() {
+                say(&loaded.warnings, screen);
+            }
+            for spec in &specs {
+                print!("{}", way(spec));
+            }
+            println!("{} is right", args.config.config.display());
+        }
+    }
+    Ok(Exit::Fine)
+}
+
+fn refused(faults: &Faults, args: &CheckArgs, screen: &Screen) -> anyhow::Result<Exit> {
+    match args.format {
+        Format::Json => println!("{}", serde_json::to_string_pretty(faults)?),
+        Format::Text => say(faults, screen),
+    }
+    Ok(Exit::Usage)
+}
+
+/// The way of the data through a pipeline.
+fn way(spec: &PipelineSpec) -> String {
+    let config = &spec.config;
+    let mut text = format!("{}\n  source        {}\n", config.name, config.source.display);
+    for stage in &spec.stages {
+        let sha256 = stage.plugin.sha256().get(..12).unwrap_or_default();
+        text.push_str(&format!(
+            "  stage         {} ({}, sha256 {sha256})\n",
+            stage.name.stage,
+            stage.plugin.path().display()
+        ));
+    }
+    text.push_str(&format!(
+        "  sink          {}\n  dead letters  {}\n",
+        config.sink.display, config.dead_letters.display
+    ));
+    text
+}

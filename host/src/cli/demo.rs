@@ -1,0 +1,90 @@
+//! `millstream demo`: both pipelines on made-up users, with nothing to install.
+
+use std::{net::SocketAddr, time::Duration};
+
+use anyhow::Context;
+use tokio::net::TcpListener;
+
+use super::{DemoArgs, Exit, UntilArgs, progress::Screen, run};
+use crate::{
+    config::{self, Config, SourceEndpoint},
+    random_user::{Faults, serve},
+};
+
+/// Users per request and time between requests: enough to watch, little enough to read.
+const USERS: usize = 50;
+const EVERY: Duration = Duration::from_millis(500);
+/// Some users are wrong, so that there is something to see in the dead letters.
+const FAULTS: Faults =
+    Faults { no_email: 0.01, no_registered: 0.01, bad_email: 0.01, bad_gender: 0.01, repeated_email: 0.02 };
+
+/// Runs it.
+pub fn demo(args: DemoArgs, screen: &Screen) -> anyhow::Result<Exit> {
+    let runtime = run::runtime()?;
+    if args.serve_only {
+        return runtime.block_on(serve_only(&args));
+    }
+    let path = &args.config.config;
+    if !path.exists() {
+        eprintln!(
+            "error: there is no `{}` here; run the demo in a folder that has one, such as a checkout of Millstream",
+            path.display()
+        );
+        return Ok(Exit::Usage);
+    }
+    let listener = if args.live { None } else { Some(runtime.block_on(bind(args.listen))?) };
+    let url = match &listener {
+        Some(listener) => Some(format!("http://{}/api/?results={USERS}", listener.local_addr()?)),
+        None => None,
+    };
+    let mut loaded = match config::load(path, &|name| std::env::var(name).ok()) {
+        Ok(loaded) => loaded,
+        Err(faults) => {
+            run::say(&faults, screen);
+            return Ok(Exit::Usage);
+        }
+    };
+    run::apply(&UntilArgs { run_for: args.run_for, until: None }, &mut loaded);
+    if let Some(url) = url
+        && !poll_instead(&mut loaded.config, &url)
+    {
+        eprintln!("error: `{}` has no http source that the demo could feed", path.display());
+        return Ok(Exit::Usage);
+    }
+    let Some(specs) = run::prepare_or_say(&loaded, screen)? else { return Ok(Exit::Usage) };
+    runtime.block_on(async {
+        if let Some(listener) = listener {
+            tracing::info!("serving made-up users on http://{}/api/", listener.local_addr()?);
+            tokio::spawn(serve(listener, args.seed, FAULTS));
+        }
+        run::until_done(specs, screen).await
+    })
+}
+
+/// Points http sources at the demo's own server.
+fn poll_instead(config: &mut Config, url: &str) -> bool {
+    let mut found = false;
+    for pipeline in &mut config.pipelines {
+        if let SourceEndpoint::Http(http) = &mut pipeline.source.endpoint {
+            found = true;
+            url.clone_into(&mut http.url);
+            url.clone_into(&mut pipeline.source.display);
+            http.every = EVERY;
+        }
+    }
+    found
+}
+
+async fn serve_only(args: &DemoArgs) -> anyhow::Result<Exit> {
+    let listener = bind(args.listen).await?;
+    println!("serving made-up users on http://{}/api/?results=10", listener.local_addr()?);
+    tokio::select! {
+        served = serve(listener, args.seed, FAULTS) => served.context("the server ended")?,
+        _ = tokio::signal::ctrl_c() => {}
+    }
+    Ok(Exit::Fine)
+}
+
+async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
+}

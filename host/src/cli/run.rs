@@ -1,0 +1,126 @@
+//! `millstream run`: the pipelines of a configuration, until they end or are stopped.
+
+use std::path::Path;
+
+use anyhow::Context;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{Exit, RunArgs, UntilArgs, exit::INTERRUPTED, progress::Screen, summary::summary};
+use crate::{
+    config::{self, Faults, Loaded},
+    pipeline::{Host, PipelineSpec, prepare},
+    plugin::{PluginEngine, build::BuildEvent},
+};
+
+/// Runs them.
+pub fn run(args: RunArgs, screen: &Screen) -> anyhow::Result<Exit> {
+    let Some(mut loaded) = load(&args.config.config, screen)? else { return Ok(Exit::Usage) };
+    for name in &args.only {
+        if !loaded.config.pipelines.iter().any(|pipeline| pipeline.name == *name) {
+            let names: Vec<_> = loaded.config.pipelines.iter().map(|pipeline| pipeline.name.as_str()).collect();
+            eprintln!("error: there is no pipeline `{name}`; there are: {}", names.join(", "));
+            return Ok(Exit::Usage);
+        }
+    }
+    if !args.only.is_empty() {
+        loaded.config.pipelines.retain(|pipeline| args.only.contains(&pipeline.name));
+    }
+    apply(&args.until, &mut loaded);
+    let Some(specs) = prepare_or_say(&loaded, screen)? else { return Ok(Exit::Usage) };
+    runtime()?.block_on(until_done(specs, screen))
+}
+
+/// Reads the configuration, or prints what is wrong with it.
+pub(super) fn load(path: &Path, screen: &Screen) -> anyhow::Result<Option<Loaded>> {
+    match config::load(path, &|name| std::env::var(name).ok()) {
+        Ok(loaded) => {
+            if !loaded.warnings.is_empty() {
+                say(&loaded.warnings, screen);
+            }
+            Ok(Some(loaded))
+        }
+        Err(faults) => {
+            say(&faults, screen);
+            Ok(None)
+        }
+    }
+}
+
+/// Builds and loads the plugins, or prints what is wrong with them.
+pub(super) fn prepare_or_say(loaded: &Loaded, screen: &Screen) -> anyhow::Result<Option<Vec<PipelineSpec>>> {
+    let engine =
+        PluginEngine::new().map_err(|error| anyhow::anyhow!("cannot start the WebAssembly engine: {error:#}"))?;
+    let task = screen.task("loading plugins");
+    let prepared = prepare(loaded, &engine, &mut |event| {
+        task.now(&event.to_string());
+        match event {
+            BuildEvent::AddingTarget | BuildEvent::Building(_) => tracing::info!("{event}"),
+            BuildEvent::Warning(_) => tracing::warn!("{event}"),
+            BuildEvent::Compiled(_) => {}
+        }
+    });
+    drop(task);
+    match prepared {
+        Ok(specs) => Ok(Some(specs)),
+        Err(faults) => {
+            say(&faults, screen);
+            Ok(None)
+        }
+    }
+}
+
+/// Prints faults: with their lines on a terminal, a line each elsewhere.
+pub(super) fn say(faults: &Faults, _screen: &Screen) {
+    use std::io::IsTerminal;
+    if std::io::stderr().is_terminal() {
+        eprint!("{}", faults.graphical(true, 100));
+    } else {
+        eprintln!("{faults}");
+    }
+}
+
+pub(super) fn apply(until: &UntilArgs, loaded: &mut Loaded) {
+    for pipeline in &mut loaded.config.pipelines {
+        pipeline.run_for = until.run_for.or(pipeline.run_for);
+        pipeline.until_caught_up |= until.until.is_some();
+    }
+}
+
+pub(super) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the I/O runtime")
+}
+
+/// Runs pipelines until they end, or a signal ends them; then prints what became of the records.
+pub(super) async fn until_done(specs: Vec<PipelineSpec>, screen: &Screen) -> anyhow::Result<Exit> {
+    // Before anything starts, so that no signal finds the process without a handler.
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for Ctrl-C")?;
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let host = Host::start(specs.clone());
+    let ended = async {
+        while !host.has_ended() {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    let stopped = async {
+        tokio::select! {
+            () = ended => return,
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        tracing::info!("stopping: finishing what was read (again Ctrl-C: at once, losing nothing)");
+        host.stop();
+        let again = async {
+            while !host.has_ended() {
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+        };
+        tokio::select! {
+            () = again => {}
+            _ = interrupt.recv() => std::process::exit(INTERRUPTED),
+        }
+    };
+    screen.watch(&host.meters(), stopped).await;
+    let reports = host.wait().await;
+    print!("{}", summary(&reports, &specs));
+    Ok(if reports.iter().any(|report| report.result.is_err()) { Exit::Failed } else { Exit::Fine })
+}

@@ -1,0 +1,86 @@
+//! Every default and every limit of `pipeline.toml`, with its reason.
+//!
+//! The parser takes what a file leaves out from here, and the table of settings (`settings.rs`) prints the same
+//! constants, so the documentation cannot say something else than the host does.
+
+use std::time::Duration;
+
+/// Beside the file and hidden, so that a fresh clone needs no folder and `ls` stays readable.
+pub const DATA_DIR: &str = ".millstream";
+/// Large enough that the cost of a call into the sandbox and of an fsync vanishes per record.
+pub const BATCH_RECORDS: usize = 1024;
+/// Bounds memory where records are large; 1,024 records of 450 bytes stay below it.
+pub const BATCH_BYTES: usize = 1 << 20;
+/// Short enough not to be noticed, long enough to fill batches from a busy topic.
+pub const LINGER: Duration = Duration::from_millis(5);
+/// With `trigger_records` alone, the number is then a rate per second.
+pub const TRIGGER_INTERVAL: Duration = Duration::from_secs(1);
+/// Within what public APIs allow (the Random User API: about 100 requests a minute).
+pub const HTTP_EVERY: Duration = Duration::from_secs(10);
+/// An answer that takes longer than the usual interval is not coming.
+pub const HTTP_TIMEOUT: Duration = Duration::from_secs(10);
+/// 5,000 users of the Random User API are about 6 MiB.
+pub const HTTP_MAX_BYTES: usize = 16 << 20;
+/// An API that is down is asked once a minute at least, so recovery is noticed.
+pub const HTTP_RETRY_MAX_DELAY: Duration = Duration::from_secs(60);
+/// The same data in every run, so that runs can be compared.
+pub const GENERATOR_SEED: u64 = 1;
+/// As much as the guests of this repository need at batches of 1 MiB, many times over.
+pub const STAGE_MEMORY: usize = 64 << 20;
+/// A call takes milliseconds; after a second the plugin is stuck.
+pub const STAGE_TIMEOUT: Duration = Duration::from_secs(1);
+/// Longer than a broker or a node takes to fail over.
+pub const SINK_TIMEOUT: Duration = Duration::from_secs(30);
+/// Short, because everything waits for the sink.
+pub const SINK_RETRY_MAX_DELAY: Duration = Duration::from_secs(10);
+/// Survives the loss of a replica without waiting for other datacenters.
+pub const CONSISTENCY: &str = "local_quorum";
+/// Keeps a small cluster busy without filling its queues.
+pub const CONCURRENCY: usize = 128;
+/// One node is enough to try it; a cluster names its own number.
+pub const REPLICATION_FACTOR: u32 = 1;
+/// Lets a topic be read by as many workers as a laptop has cores to spare.
+pub const PARTITIONS: u32 = 4;
+/// Appended to a topic's name to get the topic of its dead letters.
+pub const DEAD_LETTERS_SUFFIX: &str = ".dead_letters";
+/// Before the pipeline's name in the name of its consumer group.
+pub const GROUP_PREFIX: &str = "millstream-";
+/// Kafka's port, where an address names none.
+pub const KAFKA_PORT: u16 = 9092;
+/// Cassandra's port, where an address names none.
+pub const CASSANDRA_PORT: u16 = 9042;
+
+/// Names of pipelines and stages become file names and labels of metrics.
+pub const MAX_NAME_CHARS: usize = 64;
+/// Row numbers in a batch are 32-bit, and a batch is kept in memory.
+pub const MAX_BATCH_RECORDS: u64 = 1 << 20;
+/// Offsets in a batch are 32-bit; half of that leaves room for what the stages add.
+pub const MAX_BYTES: u64 = 1 << 30;
+/// Less than this holds no record of ordinary size.
+pub const MIN_BYTES: u64 = 1 << 10;
+/// A guest's stack and its first batch need this much.
+pub const MIN_STAGE_MEMORY: u64 = 1 << 20;
+/// All that a 32-bit guest can address.
+pub const MAX_STAGE_MEMORY: u64 = 4 << 30;
+/// Counts that have no limit of their own; a larger one is a slip of the keyboard.
+pub const MAX_COUNT: u64 = 1 << 40;
+/// Each partition is a writer and a position in every frame.
+pub const MAX_PARTITIONS: u64 = 1024;
+/// A connection of Cassandra's protocol numbers its requests with 15 bits.
+pub const MAX_CONCURRENCY: u64 = 1 << 15;
+/// More copies than any cluster keeps.
+pub const MAX_REPLICATION_FACTOR: u64 = 64;
+/// Below a millisecond timers are not dependable.
+pub const MIN_TIME: Duration = Duration::from_millis(1);
+/// A batch that waits longer is a trigger's task.
+pub const MAX_LINGER: Duration = Duration::from_secs(60);
+/// A guest that computes for longer holds up its worker, and with it a swap.
+pub const MAX_STAGE_TIMEOUT: Duration = Duration::from_secs(10 * 60);
+/// A wait that nobody sits out.
+pub const MAX_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
+/// A century as `humantime` counts it: any run.
+pub const MAX_RUN: Duration = Duration::from_secs(100 * 31_557_600);
+/// Cassandra counts lifetimes in whole seconds.
+pub const MIN_TTL: Duration = Duration::from_secs(1);
+/// Cassandra's longest lifetime, 20 years.
+pub const MAX_TTL: Duration = Duration::from_secs(20 * 365 * 24 * 60 * 60);

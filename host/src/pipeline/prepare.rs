@@ -1,0 +1,84 @@
+//! From a configuration to pipelines that are ready to run: builds and loads the plugins, and hands each its configuration
+//! once. Whatever is wrong with them is reported together, each at its place in the file.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use super::PipelineSpec;
+use crate::{
+    config::{Fault, Faults, Loaded, StageConfig},
+    plugin::{
+        Limits, Plugin, PluginEngine, StageName,
+        build::{self, BuildEvent},
+    },
+    transform::{Chain, StageSpec},
+};
+
+/// Prepares all pipelines. `progress` hears what is being done, for builds that take a while.
+pub fn prepare(
+    loaded: &Loaded,
+    engine: &PluginEngine,
+    progress: &mut dyn FnMut(BuildEvent),
+) -> Result<Vec<PipelineSpec>, Faults> {
+    let mut plugins: BTreeMap<PathBuf, Result<Plugin, Fault>> = BTreeMap::new();
+    let mut faults = Vec::new();
+    let mut specs = Vec::new();
+    for pipeline in &loaded.config.pipelines {
+        let mut stages = Vec::new();
+        for stage in &pipeline.stages {
+            let plugin = plugins.entry(stage.plugin.clone()).or_insert_with(|| plugin(stage, engine, progress));
+            match plugin {
+                Ok(plugin) => {
+                    let spec = stage_spec(&pipeline.name, stage, plugin.clone());
+                    match Chain::new(vec![spec.clone()]) {
+                        Ok(_) => stages.push(spec),
+                        Err(error) => faults.push(
+                            Fault::new("plugin-refused", stage.config_span.clone(), error.to_string())
+                                .label("the plugin refuses this"),
+                        ),
+                    }
+                }
+                Err(fault) => faults.push(Fault { span: stage.plugin_span.clone(), ..fault.clone() }),
+            }
+        }
+        specs.push(PipelineSpec {
+            config: pipeline.clone(),
+            stages,
+            data_dir: loaded.config.host.data_dir.clone(),
+            durability: loaded.config.host.durability,
+        });
+    }
+    if faults.is_empty() { Ok(specs) } else { Err(Faults::new(loaded.source.clone(), faults)) }
+}
+
+fn stage_spec(pipeline: &str, stage: &StageConfig, plugin: Plugin) -> StageSpec {
+    StageSpec {
+        name: StageName { pipeline: pipeline.into(), stage: stage.name.as_str().into() },
+        plugin,
+        config: stage.config.to_string(),
+        limits: Limits { memory: stage.memory, timeout: stage.timeout },
+    }
+}
+
+/// The plugin that a stage names: a `.wasm` file, or a crate folder that is built first.
+fn plugin(stage: &StageConfig, engine: &PluginEngine, progress: &mut dyn FnMut(BuildEvent)) -> Result<Plugin, Fault> {
+    let path = stage.plugin.as_path();
+    let fault = |code, message: String| Fault::new(code, stage.plugin_span.clone(), message);
+    if !path.exists() {
+        let message = format!("there is no plugin at `{}`", path.display());
+        let hint = "name a `.wasm` file, or the folder of a plugin's crate, relative to this file's folder";
+        return Err(fault("plugin-missing", message).hint(hint));
+    }
+    if path.is_dir() {
+        let built = build::build(path, progress);
+        let built = built.map_err(|error| fault("plugin-build", error.to_string()))?;
+        return load(&built.wasm, engine).map_err(|message| fault("plugin-load", message));
+    }
+    load(path, engine).map_err(|message| fault("plugin-load", message))
+}
+
+fn load(path: &Path, engine: &PluginEngine) -> Result<Plugin, String> {
+    Plugin::load(engine, path).map_err(|error| super::chain_of(&error))
+}

@@ -1,0 +1,143 @@
+//! Rows in the form of CQL's binary protocol, built once and sent as often as needed.
+//!
+//! In come cells, out come the bytes of an `EXECUTE`'s bound values; all rows of a write share one buffer, which is
+//! kept from write to write.
+
+use std::net::IpAddr;
+
+use scylla::serialize::{
+    SerializationError,
+    row::{RowSerializationContext, SerializeRow},
+    writers::RowWriter,
+};
+
+use crate::sink::{
+    Failure, WriteBatch,
+    table::{Cell, ColumnType, Stamps, Table},
+};
+
+/// The rows of one write.
+#[derive(Debug, Default)]
+pub struct RowBuffer {
+    bytes: Vec<u8>,
+    rows: Vec<Encoded>,
+    key: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct Encoded {
+    row: u32,
+    /// End of its cells in the buffer; they begin where those of the row before end.
+    end: usize,
+    stamp: i64,
+}
+
+impl RowBuffer {
+    /// Encodes these rows in place of those before, and returns the ones that can never be written.
+    pub fn fill(&mut self, table: &Table, stamps: &mut Stamps, batch: &WriteBatch, rows: &[u32]) -> Vec<Failure> {
+        self.bytes.clear();
+        self.rows.clear();
+        let mut failures = Vec::new();
+        let mut cells = Vec::with_capacity(table.columns().len());
+        for &row in rows {
+            if let Err(failure) = table.cells(batch, row, &mut cells) {
+                failures.push(failure);
+                continue;
+            }
+            self.key.clear();
+            for (column, cell) in table.columns().iter().zip(&cells) {
+                let from = self.bytes.len();
+                append_cell(&mut self.bytes, cell, column.column_type);
+                if column.key {
+                    self.key.extend_from_slice(self.bytes.get(from..).unwrap_or_default());
+                }
+            }
+            let stamp = stamps.stamp(&self.key, table.moment(batch, row));
+            self.rows.push(Encoded { row, end: self.bytes.len(), stamp });
+        }
+        failures
+    }
+
+    /// The rows, in the order in which they were given.
+    pub fn rows(&self) -> impl Iterator<Item = EncodedRow<'_>> {
+        let mut start = 0;
+        self.rows.iter().map(move |encoded| {
+            let cells = self.bytes.get(start..encoded.end).unwrap_or_default();
+            start = encoded.end;
+            EncodedRow { row: encoded.row, cells, stamp: encoded.stamp }
+        })
+    }
+}
+
+/// The bound values of one row: its cells, then its write timestamp.
+#[derive(Debug, Clone, Copy)]
+pub struct EncodedRow<'a> {
+    row: u32,
+    cells: &'a [u8],
+    stamp: i64,
+}
+
+impl EncodedRow<'_> {
+    /// Index into the batch.
+    pub fn row(&self) -> u32 {
+        self.row
+    }
+}
+
+impl SerializeRow for EncodedRow<'_> {
+    fn serialize(&self, _: &RowSerializationContext<'_>, writer: &mut RowWriter) -> Result<(), SerializationError> {
+        let mut rest = self.cells;
+        while let Some((length, tail)) = rest.split_first_chunk() {
+            let Ok(length) = usize::try_from(i32::from_be_bytes(*length)) else {
+                writer.make_cell_writer().set_null();
+                rest = tail;
+                continue;
+            };
+            let (cell, tail) = tail.split_at_checked(length).unwrap_or((tail, &[]));
+            writer.make_cell_writer().set_value(cell).map_err(SerializationError::new)?;
+            rest = tail;
+        }
+        writer.make_cell_writer().set_value(&self.stamp.to_be_bytes()).map_err(SerializationError::new)?;
+        Ok(())
+    }
+
+    fn is_empty(&self) -> bool {
+        false
+    }
+}
+
+/// Appends a cell with its length before it, -1 for null.
+fn append_cell(out: &mut Vec<u8>, cell: &Cell<'_>, column_type: ColumnType) {
+    match cell {
+        Cell::Null => out.extend_from_slice(&(-1i32).to_be_bytes()),
+        Cell::Text(text) => append_value(out, text),
+        Cell::Blob(bytes) => append_value(out, bytes),
+        Cell::Boolean(value) => append_value(out, &[u8::from(*value)]),
+        // The conversion has made sure that the value fits into the column's bytes.
+        Cell::Integer(value) => match column_type {
+            ColumnType::TinyInt => append_value(out, &(*value as i8).to_be_bytes()),
+            ColumnType::SmallInt => append_value(out, &(*value as i16).to_be_bytes()),
+            ColumnType::Int => append_value(out, &(*value as i32).to_be_bytes()),
+            _ => append_value(out, &value.to_be_bytes()),
+        },
+        Cell::Float(value) => append_value(out, &value.to_be_bytes()),
+        Cell::Double(value) => append_value(out, &value.to_be_bytes()),
+        Cell::Varint(numeral) => append_value(out, &numeral.to_varint().unwrap_or_default()),
+        Cell::Decimal(numeral, _) => {
+            let (scale, unscaled) = numeral.to_decimal();
+            append_value(out, &[&scale.to_be_bytes()[..], &unscaled].concat());
+        }
+        Cell::Uuid(uuid) => append_value(out, uuid.as_bytes()),
+        Cell::Timestamp(ms) => append_value(out, &ms.to_be_bytes()),
+        // Days count from 2^31 days before 1970, without a sign.
+        Cell::Date(days) => append_value(out, &((days + (1 << 31)) as u32).to_be_bytes()),
+        Cell::Inet(IpAddr::V4(address)) => append_value(out, &address.octets()),
+        Cell::Inet(IpAddr::V6(address)) => append_value(out, &address.octets()),
+    }
+}
+
+fn append_value(out: &mut Vec<u8>, value: &[u8]) {
+    // Batches are bounded far below 2 GiB.
+    out.extend_from_slice(&(value.len() as i32).to_be_bytes());
+    out.extend_from_slice(value);
+}

@@ -1,0 +1,194 @@
+//! Taking partitions over and giving them up, in the reading thread.
+//!
+//! In: a rebalance. Out: a partition that is read from the right place, or one of which nothing is left in any
+//! buffer. A position that cannot be read is never replaced in silence (see `start.rs`).
+
+use std::{collections::BTreeMap, time::Duration};
+
+use rdkafka::{Offset, TopicPartitionList, consumer::Consumer, error::RDKafkaErrorCode};
+
+use super::{
+    context::Change,
+    handover::Fault,
+    reader::Reader,
+    start::{Begin, Known, begin},
+};
+use crate::{kafka::is_refusal, record::Batch};
+
+/// How long each question about a new partition may take before it is asked again.
+const ASK: Duration = Duration::from_secs(5);
+
+impl Reader<'_> {
+    /// Begins to read partitions at their positions. `false`: the broker did not answer, try again; unless the change
+    /// is `superseded` by a later one.
+    pub(super) fn take_over(&mut self, partitions: &[i32], superseded: bool) -> bool {
+        let known = match self.known(partitions) {
+            Ok(known) => known,
+            Err(code) => {
+                let message = format!("cannot ask for the positions of partitions {partitions:?}: {code}");
+                self.consumer.context().log.error(code, &message);
+                if is_refusal(code) {
+                    self.fail(format!("topic `{}`, group `{}`: {code}", self.task.topic, self.task.group));
+                } else if !superseded {
+                    return false;
+                }
+                self.accept(&TopicPartitionList::new());
+                return true;
+            }
+        };
+        let (mut list, mut extents) = (TopicPartitionList::new(), BTreeMap::new());
+        for (partition, known) in known {
+            let at = match begin(known, self.task.start) {
+                Begin::At(at) => at,
+                Begin::AfterGap { at, expired } => {
+                    tracing::warn!(
+                        url = %self.task.url, partition, expired, resume = at - expired, low = at,
+                        "{expired} records expired before they were read; going on with the oldest one left"
+                    );
+                    at
+                }
+                Begin::Beyond { position } => {
+                    self.task.handover.fail(self.beyond(partition, position, known));
+                    self.accept(&TopicPartitionList::new());
+                    return true;
+                }
+            };
+            // Fails only for negative offsets, which the broker does not give.
+            list.add_partition_offset(&self.task.topic, partition, Offset::Offset(at)).ok();
+            self.queue.forward(partition);
+            self.next.insert(partition, at);
+            extents.insert(partition, (at, known.high));
+        }
+        tracing::info!(url = %self.task.url, group = %self.task.group, begin = ?extents, "partitions assigned");
+        self.generation = self.task.handover.assign(&extents);
+        self.accept(&list);
+        true
+    }
+
+    /// Finds out again where to read a partition whose place is gone.
+    pub(super) fn take_over_again(&mut self, partition: i32) {
+        let mut list = TopicPartitionList::new();
+        list.add_partition(&self.task.topic, partition);
+        // Fails where the partition was revoked meanwhile; then it is not assigned again either.
+        if self.next.contains_key(&partition) && self.consumer.incremental_unassign(&list).is_ok() {
+            self.consumer.context().add(Change::Assign(vec![partition]));
+        }
+    }
+
+    /// Commits what is durable of partitions (unless they are `lost`), forgets what was read of them, and lets go.
+    pub(super) fn give_up(&mut self, partitions: &[i32], lost: bool) {
+        if !lost {
+            self.commit(partitions);
+        }
+        self.generation = self.task.handover.revoke(partitions);
+        for partition in partitions {
+            self.next.remove(partition);
+        }
+        self.fetched.retain(|partition| !partitions.contains(&partition));
+        if self.batch.partitions.iter().any(|partition| partitions.contains(partition)) {
+            let mut kept = Batch::new(self.task.topic.clone());
+            for row in 0..self.batch.len() {
+                let record = self.batch.record(row);
+                if !partitions.contains(&record.partition) {
+                    kept.push(record);
+                }
+            }
+            self.batch = kept;
+        }
+        tracing::info!(url = %self.task.url, group = %self.task.group, ?partitions, lost, "partitions revoked");
+        let mut list = TopicPartitionList::new();
+        if let Ok(assigned) = self.consumer.assignment() {
+            for element in assigned.elements().iter().filter(|element| partitions.contains(&element.partition())) {
+                list.add_partition(element.topic(), element.partition());
+            }
+        }
+        if let Err(error) = self.consumer.incremental_unassign(&list) {
+            self.fail(format!("cannot give up partitions {partitions:?}: {error}"));
+        }
+    }
+
+    fn accept(&self, list: &TopicPartitionList) {
+        if let Err(error) = self.consumer.incremental_assign(list) {
+            self.fail(format!("cannot take over partitions of topic `{}`: {error}", self.task.topic));
+        }
+    }
+
+    fn known(&self, partitions: &[i32]) -> Result<BTreeMap<i32, Known>, RDKafkaErrorCode> {
+        let code = |error: rdkafka::error::KafkaError| error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
+        let committed = if partitions.is_empty() {
+            TopicPartitionList::new()
+        } else {
+            self.consumer.committed_offsets(self.list(partitions), ASK).map_err(code)?
+        };
+        let lows = self.offsets(partitions, Offset::Beginning, ASK)?;
+        let highs = self.offsets(partitions, Offset::End, ASK)?;
+        let mut known = BTreeMap::new();
+        for partition in partitions {
+            let (Some(low), Some(high)) = (lows.get(partition), highs.get(partition)) else {
+                return Err(RDKafkaErrorCode::UnknownPartition);
+            };
+            let committed = match committed.find_partition(&self.task.topic, *partition) {
+                Some(element) => {
+                    element.error().map_err(code)?;
+                    element.offset().to_raw().filter(|offset| *offset >= 0)
+                }
+                None => None,
+            };
+            // What was read but is not durable yet counts only while the partition has stayed ours.
+            let changelog = self.task.handover.durable(*partition).max(self.next.get(partition).copied());
+            known.insert(*partition, Known { changelog, committed, low: *low, high: *high });
+        }
+        Ok(known)
+    }
+
+    /// The first or the end offset of each partition, asked of the brokers.
+    pub(super) fn offsets(
+        &self,
+        partitions: &[i32],
+        which: Offset,
+        patience: Duration,
+    ) -> Result<BTreeMap<i32, i64>, RDKafkaErrorCode> {
+        let code = |error: rdkafka::error::KafkaError| error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
+        if partitions.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let mut list = self.list(partitions);
+        list.set_all_offsets(which).map_err(code)?;
+        let list = self.consumer.offsets_for_times(list, patience).map_err(code)?;
+        let mut offsets = BTreeMap::new();
+        for element in list.elements() {
+            element.error().map_err(code)?;
+            let offset = element.offset().to_raw().filter(|offset| *offset >= 0);
+            offsets.insert(element.partition(), offset.ok_or(RDKafkaErrorCode::UnknownPartition)?);
+        }
+        Ok(offsets)
+    }
+
+    fn list(&self, partitions: &[i32]) -> TopicPartitionList {
+        let mut list = TopicPartitionList::new();
+        for partition in partitions {
+            list.add_partition(&self.task.topic, *partition);
+        }
+        list
+    }
+
+    fn beyond(&self, partition: i32, position: i64, known: Known) -> Fault {
+        let (topic, group) = (&self.task.topic, &self.task.group);
+        let said = |offset: Option<i64>| offset.map_or("none".to_owned(), |offset| offset.to_string());
+        Fault {
+            message: format!(
+                "topic `{topic}` partition {partition}: the position to go on from is offset {position} (changelog: \
+                 {}, group `{group}`: {}), but the partition ends at offset {}",
+                said(known.changelog),
+                said(known.committed),
+                known.high
+            ),
+            hint: Some(
+                "the topic was probably deleted and created again; to read the new one, remove the pipeline's state \
+                 and name another `group`, or point `url` at the topic that was meant"
+                    .to_owned(),
+            ),
+            retryable: false,
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! Reads a topic of Apache Kafka as a member of a consumer group.
+//!
+//! A thread of its own reads (`reader.rs`) and hands full batches over (`handover.rs`); `fill` only takes them. Where
+//! a partition is read from is decided here, not by the group alone: the larger of the changelog's and the group's
+//! position. Commits to the group are hints, sent by the thread. Nothing is ever read past a position in silence.
+
+mod assignment;
+mod context;
+mod handover;
+mod queue;
+mod reader;
+mod start;
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use futures::future::BoxFuture;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use tokio::{sync::oneshot, time::Instant};
+
+use self::{
+    context::ReaderContext,
+    handover::{Fault, Handover, Ready, Taken},
+};
+use super::{BatchLimits, Committer, Filled, OpenContext, Source, SourceError};
+use crate::{
+    config::KafkaSource,
+    kafka,
+    record::{Batch, Positions},
+};
+
+/// Longest time that leaving the group may take before the host goes on without waiting.
+const CLOSE: Duration = Duration::from_secs(10);
+
+/// librdkafka's defaults fetch ahead 64 MiB and answers of 50 MiB; these keep the whole host below 200 MiB. The
+/// session is short so that the partitions of a host that died are read on soon.
+const DEFAULTS: [(&str, &str); 5] = [
+    ("queued.max.messages.kbytes", "16384"),
+    ("fetch.message.max.bytes", "1048576"),
+    ("fetch.max.bytes", "16777216"),
+    ("session.timeout.ms", "10000"),
+    ("statistics.interval.ms", "0"),
+];
+
+/// A topic being read.
+pub struct KafkaReader {
+    url: String,
+    handover: Arc<Handover>,
+    /// A batch that was larger than the limits, and its first row that was not returned.
+    rest: Option<(Ready, usize)>,
+    /// Next offset of every partition once all that `fill` returned is handled.
+    reached: BTreeMap<i32, i64>,
+    /// Whether the last call said so; the next one then waits before it says it again.
+    caught_up: bool,
+    ended: Option<oneshot::Receiver<()>>,
+}
+
+/// Joins the group and begins to read. Fails where no broker answers, or where the topic is missing.
+pub async fn open(config: &KafkaSource, context: &OpenContext) -> Result<KafkaReader, SourceError> {
+    let error = |message: String, hint: Option<String>, retryable| SourceError {
+        url: context.display.clone(),
+        message,
+        hint,
+        retryable,
+    };
+    let mut settings =
+        kafka::settings(&config.brokers, &context.pipeline, &DEFAULTS, &config.options).map_err(|name| {
+            error(format!("the option `{name}` is set by the host"), Some("remove it from `options`".to_owned()), false)
+        })?;
+    let ours = [
+        ("group.id", config.group.as_str()),
+        ("enable.auto.commit", "false"),
+        ("enable.auto.offset.store", "false"),
+        ("enable.partition.eof", "true"),
+        // Never a silent reset: a position that is gone comes back as an error.
+        ("auto.offset.reset", "error"),
+        ("partition.assignment.strategy", "cooperative-sticky"),
+    ];
+    for (name, value) in ours {
+        settings.set(name, value);
+    }
+    let (topic, url) = (config.topic.clone(), context.display.clone());
+    let opened = tokio::task::spawn_blocking(move || {
+        let found = kafka::partitions(&settings, &topic).map_err(|e| (e.message, e.hint, e.retryable))?;
+        if found.is_none() {
+            let hint = "create it or let a sink create it".to_owned();
+            return Err((format!("topic `{topic}` does not exist"), Some(hint), true));
+        }
+        let refused = |e: rdkafka::error::KafkaError| (kafka::words(&e), None, false);
+        let consumer: BaseConsumer<ReaderContext> =
+            settings.create_with_context(ReaderContext::new(&url)).map_err(refused)?;
+        consumer.subscribe(&[&topic]).map_err(refused)?;
+        Ok(consumer)
+    });
+    let consumer = match opened.await {
+        Ok(opened) => opened.map_err(|(message, hint, retryable)| error(message, hint, retryable))?,
+        Err(stopped) => return Err(error(format!("opening was stopped: {stopped}"), None, true)),
+    };
+    let handover = Arc::new(Handover::new(context.resume.clone()));
+    let task = reader::Task {
+        url: context.display.clone(),
+        topic: config.topic.as_str().into(),
+        group: config.group.clone(),
+        start: config.start,
+        handover: handover.clone(),
+    };
+    let (end, ended) = oneshot::channel();
+    std::thread::Builder::new()
+        .name(format!("kafka-{}", context.pipeline))
+        .spawn(move || {
+            reader::run(consumer, task);
+            // Nobody may be waiting any more.
+            end.send(()).ok();
+        })
+        .map_err(|e| error(format!("cannot start the reading thread: {e}"), None, true))?;
+    Ok(KafkaReader {
+        url: context.display.clone(),
+        handover,
+        rest: None,
+        reached: BTreeMap::new(),
+        caught_up: false,
+        ended: Some(ended),
+    })
+}
+
+impl KafkaReader {
+    /// How many partitions are read by this member of the group.
+    pub fn assigned(&self) -> usize {
+        self.handover.assigned()
+    }
+
+    /// Moves a batch, or as much of it as the limits and the assignment allow, to the empty `batch`.
+    fn hand_out(&mut self, mut ready: Ready, first: usize, batch: &mut Batch, limits: &BatchLimits) {
+        let kept = self.handover.still_ours(&ready);
+        let fits =
+            ready.batch.len() <= limits.records && (ready.batch.bytes() <= limits.bytes || ready.batch.len() == 1);
+        if kept.is_none() && fits && first == 0 {
+            std::mem::swap(batch, &mut ready.batch);
+            self.reached = ready.reached;
+            return;
+        }
+        for row in first..ready.batch.len() {
+            let record = ready.batch.record(row);
+            if kept.as_ref().is_some_and(|kept| kept.get(&record.partition) != Some(&true)) {
+                continue;
+            }
+            let bytes = record.value.map_or(0, <[u8]>::len) + record.key.map_or(0, <[u8]>::len);
+            if !batch.is_empty() && (batch.len() >= limits.records || batch.bytes() + bytes > limits.bytes) {
+                for (partition, next) in batch.positions().iter() {
+                    self.reached.insert(partition, next);
+                }
+                self.rest = Some((ready, row));
+                return;
+            }
+            batch.push(record);
+        }
+        self.reached = ready.reached;
+    }
+
+    fn error(&self, fault: Fault) -> SourceError {
+        let Fault { message, hint, retryable } = fault;
+        SourceError { url: self.url.clone(), message, hint, retryable }
+    }
+}
+
+impl Source for KafkaReader {
+    fn fill<'a>(
+        &'a mut self,
+        batch: &'a mut Batch,
+        limits: &'a BatchLimits,
+    ) -> BoxFuture<'a, Result<Filled, SourceError>> {
+        Box::pin(async move {
+            let deadline = Instant::now() + limits.idle;
+            let asked = self.handover.ask(limits);
+            let said_before = std::mem::take(&mut self.caught_up);
+            loop {
+                let (next, first) = match self.rest.take() {
+                    Some((ready, first)) => (Taken::Batch(ready), first),
+                    None => (self.handover.take(asked), 0),
+                };
+                match next {
+                    Taken::Batch(ready) => {
+                        self.hand_out(ready, first, batch, limits);
+                        if !batch.is_empty() {
+                            return Ok(Filled::Records);
+                        }
+                        continue;
+                    }
+                    Taken::Fault(fault) => return Err(self.error(fault)),
+                    // Said again only after a wait, or an idle pipeline would ask without pause.
+                    Taken::CaughtUp if !said_before || Instant::now() >= deadline => {
+                        self.caught_up = true;
+                        return Ok(Filled::CaughtUp);
+                    }
+                    Taken::CaughtUp | Taken::Nothing => {}
+                }
+                let news = tokio::time::timeout_at(deadline, self.handover.news.notified()).await;
+                if news.is_err() && !self.handover.knows(asked) {
+                    return Ok(Filled::Idle);
+                }
+            }
+        })
+    }
+
+    fn committer(&self) -> Box<dyn Committer> {
+        Box::new(GroupCommitter(self.handover.clone()))
+    }
+
+    fn lag(&self) -> Option<u64> {
+        self.handover.lag(&self.reached)
+    }
+
+    fn close(mut self: Box<Self>) -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            self.handover.stop();
+            let Some(ended) = self.ended.take() else { return };
+            if tokio::time::timeout(CLOSE, ended).await.is_err() {
+                tracing::warn!(url = %self.url, "the consumer did not leave its group within {CLOSE:?}; the broker will notice");
+            }
+        })
+    }
+}
+
+impl Drop for KafkaReader {
+    fn drop(&mut self) {
+        self.handover.stop();
+    }
+}
+
+/// Leaves positions for the reading thread, which commits them twice a second, on a rebalance and at the end.
+struct GroupCommitter(Arc<Handover>);
+
+impl Committer for GroupCommitter {
+    fn commit<'a>(&'a mut self, positions: &'a Positions) -> BoxFuture<'a, Result<(), SourceError>> {
+        Box::pin(async move {
+            self.0.commit(positions);
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,103 @@
+//! Several members of one group: partitions move, and no record is read twice or left out.
+
+use std::collections::BTreeSet;
+
+use super::*;
+
+const KEYS: [&str; 8] = ["a", "b", "c", "d", "e", "f", "g", "h"];
+
+async fn write_round(topic: &Topic, round: u32) -> BTreeSet<String> {
+    let mut written = BTreeSet::new();
+    for key in KEYS {
+        let values: Vec<String> = (0..50).map(|n| format!("{round}-{key}-{n}")).collect();
+        topic.write(key, values.clone()).await;
+        written.extend(values);
+    }
+    written
+}
+
+/// Reads with all members by turns, and lets each handle what it read, until `count` records have come.
+async fn read(members: &mut [&mut KafkaReader], count: usize) -> Vec<(usize, String)> {
+    let mut read = Vec::new();
+    let mut committers: Vec<_> = members.iter().map(|member| member.committer()).collect();
+    while read.len() < count {
+        for (member, reader) in members.iter_mut().enumerate() {
+            let mut batch = Batch::new("none".into());
+            if reader.fill(&mut batch, &limits()).await.unwrap() == Filled::Records {
+                committers[member].commit(&batch.positions()).await.unwrap();
+                read.extend(texts(&batch).into_iter().map(|text| (member, text)));
+            }
+        }
+    }
+    read
+}
+
+fn only_texts(read: &[(usize, String)]) -> BTreeSet<String> {
+    let texts: BTreeSet<String> = read.iter().map(|(_, text)| text.clone()).collect();
+    assert_eq!(texts.len(), read.len(), "a record came twice");
+    texts
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn partitions_move_to_a_new_member_and_back_without_a_gap_or_a_repeat() {
+    let Some(topic) = Topic::named() else { return };
+    let topic = topic.create(4).await;
+    let written = write_round(&topic, 1).await;
+    let mut first = topic.reader(Positions::default()).await;
+    assert_eq!(only_texts(&read(&mut [&mut first], written.len()).await), written);
+
+    let mut second = topic.reader(Positions::default()).await;
+    let both = async {
+        loop {
+            // Caught up means: assigned. The new member has partitions once the other has given some up.
+            for reader in [&mut first, &mut second] {
+                let mut batch = Batch::new("none".into());
+                assert_ne!(reader.fill(&mut batch, &limits()).await.unwrap(), Filled::Records);
+            }
+            if [&first, &second].iter().all(|reader| reader.assigned() == 2) {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), both).await.expect("the partitions were not shared");
+    let written = write_round(&topic, 2).await;
+    let shared = read(&mut [&mut first, &mut second], written.len()).await;
+    assert_eq!(only_texts(&shared), written);
+    assert!(shared.iter().any(|(member, _)| *member == 0) && shared.iter().any(|(member, _)| *member == 1));
+
+    Box::new(second).close().await;
+    let written = write_round(&topic, 3).await;
+    assert_eq!(only_texts(&read(&mut [&mut first], written.len()).await), written);
+    topic.delete().await;
+}
+
+#[tokio::test]
+async fn records_read_ahead_of_a_revoked_partition_are_not_handed_out() {
+    let Some(topic) = Topic::named() else { return };
+    let topic = topic.create(2).await;
+    let written = write_round(&topic, 1).await;
+    let mut first = topic.reader(Positions::default()).await;
+    // One record is taken, so everything else is read ahead.
+    let one = BatchLimits { records: 1, ..limits() };
+    let mut taken = Batch::new("none".into());
+    while first.fill(&mut taken, &one).await.unwrap() != Filled::Records {}
+    // A second member gets one of the partitions, from its beginning, as nothing was committed.
+    let mut second = topic.reader(Positions::default()).await;
+    let share = tokio::time::timeout(Duration::from_secs(30), async {
+        loop {
+            let share = drain(&mut second).await.unwrap();
+            if !share.is_empty() {
+                return share;
+            }
+        }
+    });
+    let share = share.await.expect("the second member got nothing");
+    let rest = drain(&mut first).await.unwrap();
+    let mine: BTreeSet<i32> = rest.partitions.iter().copied().collect();
+    let theirs: BTreeSet<i32> = share.partitions.iter().copied().collect();
+    assert!(mine.is_disjoint(&theirs), "{mine:?} and {theirs:?}");
+    let mut all: BTreeSet<String> = texts(&rest).into_iter().chain(texts(&share)).collect();
+    all.extend(texts(&taken));
+    assert_eq!(all, written);
+    topic.delete().await;
+}

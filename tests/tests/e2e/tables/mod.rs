@@ -1,0 +1,6 @@
+//! The contract of a table sink, held against both engines: the same rows in, the same rows out.
+
+mod contract;
+mod engine;
+mod opening;
+mod sqlite_only;
