@@ -1,4 +1,4 @@
-//! How an end-to-end test asks for a real engine: a kind and the test's name go in, the engine's address comes out.
+//! How an end-to-end test asks for a real engine: an engine's name goes in, its address comes out.
 //!
 //! Where there is none, the test returns early, and what it would have proved is unproved. So it is noted by name in the
 //! file that `cargo xtask test` reads afterwards; nothing is skipped without being counted.
@@ -9,25 +9,25 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use crate::services::Kind;
-
 /// The variable with the file that skipped tests are noted in, one line each.
 pub const SKIPPED_VARIABLE: &str = "MILLSTREAM_SKIPPED";
 
-/// The engine's address as `host:port`; without one, the test is noted as skipped and must return.
+/// The address of a real engine, from `MILLSTREAM_<NAME>`. Without one, the calling test is noted as skipped and has to
+/// return.
 ///
 /// ```no_run
-/// # use xtask::{services::Kind, stack};
-/// let Some(kafka) = stack::needs(Kind::Kafka, "keeps_order_within_a_partition") else { return };
+/// let Some(kafka) = xtask::stack::service("kafka") else { return };
 /// ```
-pub fn needs(kind: Kind, test: &str) -> Option<String> {
-    if let Some(address) = std::env::var(kind.address_variable()).ok().filter(|address| !address.is_empty()) {
+pub fn service(name: &str) -> Option<String> {
+    let variable = format!("MILLSTREAM_{}", name.to_uppercase());
+    if let Some(address) = std::env::var(&variable).ok().filter(|address| !address.is_empty()) {
         return Some(address);
     }
-    let reason = format!("{} is not set", kind.address_variable());
-    eprintln!("skipped {test}: {reason}; `cargo xtask test` starts {kind} and sets it");
+    // The test harness names a test's thread after it.
+    let test = std::thread::current().name().unwrap_or("a test").to_owned();
+    eprintln!("skipped {test}: {variable} is not set; `cargo xtask test` starts {name} and sets it");
     if let Some(file) = std::env::var_os(SKIPPED_VARIABLE)
-        && let Err(error) = note(Path::new(&file), test, &reason)
+        && let Err(error) = note(Path::new(&file), &test, &format!("{variable} is not set"))
     {
         eprintln!("skipped {test}, and could not note it: {error:#}");
     }

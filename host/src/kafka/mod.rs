@@ -7,7 +7,7 @@ mod log;
 mod probe;
 
 pub(crate) use log::{BrokerLog, Quiet};
-pub(crate) use probe::{PATIENCE, partitions};
+pub(crate) use probe::{Asker, PATIENCE, Unreachable};
 
 use rdkafka::{
     ClientConfig,

@@ -15,3 +15,6 @@ pub use engine::{MAX_MEMORY, PluginEngine};
 pub use guest::SharedState;
 pub use instance::{CallError, Descriptor, InitError, Instance, Limits, StageName};
 pub use outcome::{Code, Outcome};
+
+#[cfg(test)]
+mod shipped;

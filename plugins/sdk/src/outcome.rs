@@ -21,12 +21,6 @@ struct Inheriting {
     row: usize,
 }
 
-impl Default for Slices {
-    fn default() -> Self {
-        Self { ends: Vec::new(), data: Vec::new() }
-    }
-}
-
 impl Outcome {
     /// An outcome without verdicts, with room for `rows`.
     pub fn with_capacity(rows: usize) -> Self {

@@ -2,6 +2,13 @@
 
 use crate::Slices;
 
+#[expect(clippy::derivable_impls, reason = "the type is generated")]
+impl Default for Slices {
+    fn default() -> Self {
+        Self { ends: Vec::new(), data: Vec::new() }
+    }
+}
+
 impl Slices {
     /// An empty list with room for `items` items of `bytes` bytes together.
     pub fn with_capacity(items: usize, bytes: usize) -> Self {

@@ -25,6 +25,11 @@ pub enum Verb {
         /// `kafka`, `cassandra`, or both
         names: Vec<Name>,
     },
+    /// Fetch their jars, and start nothing
+    Fetch {
+        /// `kafka`, `cassandra`, or both
+        names: Vec<Name>,
+    },
     /// Say which ones run
     Status {
         /// `kafka`, `cassandra`, or both
@@ -87,6 +92,7 @@ pub fn run(verb: &Verb) -> Result<()> {
 fn named(verb: &Verb) -> Vec<Kind> {
     let (Verb::Up { names }
     | Verb::Down { names, .. }
+    | Verb::Fetch { names }
     | Verb::Status { names }
     | Verb::Kill { names }
     | Verb::Pause { names }
@@ -122,6 +128,7 @@ fn obey(verb: &Verb, service: &Service) -> Result<String> {
             service.stop()?;
             format!("stopped ({was})")
         }
+        Verb::Fetch { .. } => format!("jars are in {}", service.fetch()?.display()),
         Verb::Status { .. } => match (service.ask(), before) {
             (Ok(answer), Some(pid)) => format!("{} answers: {answer}; pid {pid}", service.address()),
             (Ok(answer), None) => format!("{} answers: {answer}; not started from here", service.address()),

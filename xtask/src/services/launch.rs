@@ -16,36 +16,6 @@ use crate::shell;
 /// 16 bytes in base64, as Kafka wants a cluster's id; these spell `millstream-local`.
 const KAFKA_CLUSTER: &str = "bWlsbHN0cmVhbS1sb2NhbA";
 
-/// What Cassandra reaches into, by module and package: Java hides it from the class path otherwise.
-const OPENED: &[(&str, &[&str])] = &[
-    (
-        "java.base",
-        &[
-            "java.io",
-            "java.lang",
-            "java.lang.module",
-            "java.lang.reflect",
-            "java.nio",
-            "java.util",
-            "jdk.internal.loader",
-            "jdk.internal.math",
-            "jdk.internal.module",
-            "jdk.internal.ref",
-            "jdk.internal.reflect",
-            "jdk.internal.util.jar",
-            "sun.nio.ch",
-        ],
-    ),
-    ("jdk.management", &["com.sun.management.internal"]),
-];
-const EXPORTED: &[(&str, &[&str])] = &[
-    ("java.base", &["java.lang.ref", "jdk.internal.misc", "jdk.internal.ref", "sun.nio.ch"]),
-    ("java.management.rmi", &["com.sun.jmx.remote.internal.rmi"]),
-    ("java.rmi", &["sun.rmi.registry", "sun.rmi.server"]),
-    ("java.sql", &["java.sql"]),
-    ("jdk.unsupported", &["sun.misc"]),
-];
-
 /// One instance on disk: where it lives, where its jars are, and on which ports it listens.
 pub(super) struct Instance<'a> {
     pub(super) folder: &'a Path,
@@ -84,18 +54,11 @@ fn cassandra(instance: &Instance<'_>) -> Result<Command> {
     let config = instance.write("cassandra.yaml", include_str!("conf/cassandra.yaml"))?;
     let logging = instance.write("logback.xml", include_str!("conf/cassandra-logback.xml"))?;
     let folder = instance.folder.display();
+    let options = instance.write("cassandra.jvm", include_str!("conf/cassandra.jvm"))?;
     let mut command = java(instance.jars);
-    command.args(["-Xms512m", "-Xmx1536m", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=300", "-XX:+ExitOnOutOfMemoryError"]);
+    command.args(["-Xms512m", "-Xmx1536m"]);
     command.arg(format!("-javaagent:{}", jars::find(instance.jars, "jamm-")?.display()));
-    for (option, packages) in [("--add-opens", OPENED), ("--add-exports", EXPORTED)] {
-        for (module, names) in packages {
-            command.args(names.iter().map(|name| format!("{option}={module}/{name}=ALL-UNNAMED")));
-        }
-    }
-    command.args(["-Djdk.attach.allowAttachSelf=true", "-Djava.net.preferIPv4Stack=true"]);
-    command.arg("-Dio.netty.tryReflectionSetAccessible=true");
-    command.args(["-Dcassandra-foreground=yes", "-Dcassandra.ring_delay_ms=0"]);
-    command.arg("-Dcassandra.skip_wait_for_gossip_to_settle=0");
+    command.arg(format!("@{options}"));
     command.arg(format!("-Dcassandra.config=file:{config}"));
     command.arg(format!("-Dcassandra.storagedir={folder}"));
     command.arg(format!("-Dcassandra.logdir={folder}"));

@@ -131,9 +131,14 @@ impl Service {
         Ok(Started::Now)
     }
 
+    /// The folder with the engine's jars, fetched from Maven Central if they are not there yet.
+    pub fn fetch(&self) -> Result<PathBuf> {
+        jars::fetch(self.kind, &self.root)
+    }
+
     fn launch(&self) -> Result<()> {
         jars::check_java(self.kind)?;
-        let jars = jars::fetch(self.kind, &self.root)?;
+        let jars = self.fetch()?;
         let folder = self.folder();
         let instance = Instance { folder: &folder, jars: &jars, port: self.port, peer_port: self.port + 1 };
         let command = launch::prepare(self.kind, &instance)?;

@@ -77,7 +77,18 @@ pub struct EncodedRow<'a> {
     stamp: i64,
 }
 
-impl EncodedRow<'_> {
+impl<'a> EncodedRow<'a> {
+    /// A row of cells that are encoded already, each with its length before it.
+    #[cfg(test)]
+    pub fn new(row: u32, cells: &'a [u8], stamp: i64) -> Self {
+        Self { row, cells, stamp }
+    }
+
+    /// Bytes of its cells.
+    pub fn bytes(&self) -> usize {
+        self.cells.len()
+    }
+
     /// Index into the batch.
     pub fn row(&self) -> u32 {
         self.row

@@ -73,7 +73,7 @@ fn is_final(code: Code) -> bool {
 
 async fn exists(config: &ClientConfig, topic: &str) -> Result<bool, NoTopic> {
     let (config, topic) = (config.clone(), topic.to_owned());
-    match tokio::task::spawn_blocking(move || kafka::partitions(&config, &topic)).await {
+    match tokio::task::spawn_blocking(move || kafka::Asker::new(&config)?.partitions(&topic)).await {
         Ok(Ok(found)) => Ok(found.is_some()),
         Ok(Err(e)) => Err(NoTopic { message: e.message, hint: e.hint, retryable: e.retryable }),
         Err(stopped) => {

@@ -5,7 +5,11 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use rdkafka::{Offset, TopicPartitionList, consumer::Consumer, error::RDKafkaErrorCode};
+use rdkafka::{
+    Offset, TopicPartitionList,
+    consumer::Consumer,
+    error::{KafkaError, RDKafkaErrorCode},
+};
 
 use super::{
     context::Change,
@@ -114,14 +118,14 @@ impl Reader<'_> {
     }
 
     fn known(&self, partitions: &[i32]) -> Result<BTreeMap<i32, Known>, RDKafkaErrorCode> {
-        let code = |error: rdkafka::error::KafkaError| error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
+        let code = |error: KafkaError| error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
         let committed = if partitions.is_empty() {
             TopicPartitionList::new()
         } else {
             self.consumer.committed_offsets(self.list(partitions), ASK).map_err(code)?
         };
-        let lows = self.offsets(partitions, Offset::Beginning, ASK)?;
-        let highs = self.offsets(partitions, Offset::End, ASK)?;
+        let lows = self.task.asker.offsets(&self.task.topic, partitions, Offset::Beginning, ASK)?;
+        let highs = self.task.asker.offsets(&self.task.topic, partitions, Offset::End, ASK)?;
         let mut known = BTreeMap::new();
         for partition in partitions {
             let (Some(low), Some(high)) = (lows.get(partition), highs.get(partition)) else {
@@ -139,29 +143,6 @@ impl Reader<'_> {
             known.insert(*partition, Known { changelog, committed, low: *low, high: *high });
         }
         Ok(known)
-    }
-
-    /// The first or the end offset of each partition, asked of the brokers.
-    pub(super) fn offsets(
-        &self,
-        partitions: &[i32],
-        which: Offset,
-        patience: Duration,
-    ) -> Result<BTreeMap<i32, i64>, RDKafkaErrorCode> {
-        let code = |error: rdkafka::error::KafkaError| error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
-        if partitions.is_empty() {
-            return Ok(BTreeMap::new());
-        }
-        let mut list = self.list(partitions);
-        list.set_all_offsets(which).map_err(code)?;
-        let list = self.consumer.offsets_for_times(list, patience).map_err(code)?;
-        let mut offsets = BTreeMap::new();
-        for element in list.elements() {
-            element.error().map_err(code)?;
-            let offset = element.offset().to_raw().filter(|offset| *offset >= 0);
-            offsets.insert(element.partition(), offset.ok_or(RDKafkaErrorCode::UnknownPartition)?);
-        }
-        Ok(offsets)
     }
 
     fn list(&self, partitions: &[i32]) -> TopicPartitionList {

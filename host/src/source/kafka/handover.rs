@@ -63,6 +63,9 @@ struct State {
     asked: u64,
     /// The last call that may be told that it has caught up.
     caught_up: u64,
+    /// Whether nothing has come since the call `quiet_since`.
+    quiet: bool,
+    quiet_since: u64,
     fault: Option<Fault>,
     assignment: Assignment,
     /// Where reading of each assigned partition began, and its end as last seen.
@@ -94,7 +97,8 @@ impl Handover {
 
     // ---- the side of `fill`
 
-    /// Begins a call of `fill`; the answer names it in [`Handover::take`].
+    /// Begins a call of `fill`. The answer, for [`Handover::take`], names the first call since which nothing has come: a
+    /// broker that takes longer than one call to say where the topic ends still answers the next one.
     pub(super) fn ask(&self, limits: &BatchLimits) -> u64 {
         let mut state = self.state();
         if state.limits.as_ref() != Some(limits) {
@@ -102,13 +106,17 @@ impl Handover {
             self.wake.notify_one();
         }
         state.asked += 1;
-        state.asked
+        if !state.quiet {
+            (state.quiet, state.quiet_since) = (true, state.asked);
+        }
+        state.quiet_since
     }
 
     pub(super) fn take(&self, asked: u64) -> Taken {
         let mut state = self.state();
         if let Some(ready) = state.waiting.pop_front() {
             self.wake.notify_one();
+            state.quiet = false;
             return Taken::Batch(ready);
         }
         if let Some(fault) = state.fault.clone() {
@@ -117,7 +125,11 @@ impl Handover {
             }
             return Taken::Fault(fault);
         }
-        if state.caught_up >= asked { Taken::CaughtUp } else { Taken::Nothing }
+        if state.caught_up < asked {
+            return Taken::Nothing;
+        }
+        state.quiet = false; // once said, it has to be found out again
+        Taken::CaughtUp
     }
 
     /// Leaves out records of partitions that were taken away after the batch was read. `None` where nothing has to be

@@ -80,8 +80,9 @@ pub async fn open(config: &KafkaSource, context: &OpenContext) -> Result<KafkaRe
     }
     let (topic, url) = (config.topic.clone(), context.display.clone());
     let opened = tokio::task::spawn_blocking(move || {
-        let found = kafka::partitions(&settings, &topic).map_err(|e| (e.message, e.hint, e.retryable))?;
-        if found.is_none() {
+        let unreachable = |e: kafka::Unreachable| (e.message, e.hint, e.retryable);
+        let asker = kafka::Asker::new(&settings).map_err(unreachable)?;
+        if asker.partitions(&topic).map_err(unreachable)?.is_none() {
             let hint = "create it or let a sink create it".to_owned();
             return Err((format!("topic `{topic}` does not exist"), Some(hint), true));
         }
@@ -89,9 +90,9 @@ pub async fn open(config: &KafkaSource, context: &OpenContext) -> Result<KafkaRe
         let consumer: BaseConsumer<ReaderContext> =
             settings.create_with_context(ReaderContext::new(&url)).map_err(refused)?;
         consumer.subscribe(&[&topic]).map_err(refused)?;
-        Ok(consumer)
+        Ok((consumer, asker))
     });
-    let consumer = match opened.await {
+    let (consumer, asker) = match opened.await {
         Ok(opened) => opened.map_err(|(message, hint, retryable)| error(message, hint, retryable))?,
         Err(stopped) => return Err(error(format!("opening was stopped: {stopped}"), None, true)),
     };
@@ -101,6 +102,7 @@ pub async fn open(config: &KafkaSource, context: &OpenContext) -> Result<KafkaRe
         topic: config.topic.as_str().into(),
         group: config.group.clone(),
         start: config.start,
+        asker,
         handover: handover.clone(),
     };
     let (end, ended) = oneshot::channel();

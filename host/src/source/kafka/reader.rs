@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     config::Start,
-    kafka::is_refusal,
+    kafka::{Asker, is_refusal},
     record::{Batch, Slices},
     source::BatchLimits,
 };
@@ -46,6 +46,7 @@ pub(super) struct Task {
     pub(super) topic: Arc<str>,
     pub(super) group: String,
     pub(super) start: Start,
+    pub(super) asker: Asker,
     pub(super) handover: Arc<Handover>,
 }
 
@@ -235,7 +236,7 @@ impl Reader<'_> {
             return;
         }
         let partitions: Vec<i32> = self.next.keys().copied().collect();
-        match self.offsets(&partitions, Offset::End, ASK_END) {
+        match self.task.asker.offsets(&self.task.topic, &partitions, Offset::End, ASK_END) {
             Ok(ends) => {
                 for (partition, end) in &ends {
                     self.task.handover.set_end(*partition, *end);
@@ -277,6 +278,7 @@ impl Reader<'_> {
             let partitions: Vec<i32> = self.next.keys().copied().collect();
             self.commit(&partitions);
         }
+        self.task.asker.serve();
         self.committed = Instant::now();
     }
 

@@ -31,7 +31,7 @@ pub type TextRow = Vec<Option<String>>;
 /// An engine with a place of its own, which goes away with it.
 pub enum Engine {
     Sqlite(tempfile::TempDir),
-    Cassandra { node: String, keyspace: String, session: Session },
+    Cassandra { node: String, keyspace: String, session: Box<Session> },
 }
 
 impl Engine {
@@ -42,7 +42,7 @@ impl Engine {
     /// `None` where there is no Cassandra to test against.
     pub async fn cassandra() -> Option<Self> {
         let node = millstream_tests::service("cassandra")?;
-        let session = SessionBuilder::new().known_node(&node).build().await.unwrap();
+        let session = Box::new(SessionBuilder::new().known_node(&node).build().await.unwrap());
         let keyspace = format!("contract_{}", uuid::Uuid::new_v4().simple());
         Some(Self::Cassandra { node, keyspace, session })
     }

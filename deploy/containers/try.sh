@@ -1,0 +1,263 @@
+#!/usr/bin/env bash
+# Proves docker-compose.yml and the Dockerfile on a Debian machine that has no Docker engine and can pull no image.
+#
+#   try.sh engines   Kafka and Cassandra by the compose file: start, health checks, published ports, restart with data
+#   try.sh host      the Dockerfile: build it, run the whole compose file, wait for rows in Cassandra
+#   try.sh all       both, then clean up
+#   try.sh clean     stop everything and delete containers, volumes and images
+#
+# Every image that the files name is stood in for by one made here under the same name: Debian by debootstrap, Kafka and
+# Cassandra from the jars that `cargo xtask services fetch` gets, Rust from the installed toolchain. So this proves the files
+# and our images, not the official ones. Runs as root; installs podman and what goes with it. A test, no part of the product.
+#
+# MILLSTREAM_KAFKA_PORT and MILLSTREAM_CASSANDRA_PORT: the published ports, where the usual ones are taken.
+set -euo pipefail
+
+HERE=$(cd "$(dirname "$0")" && pwd)
+TOP=$(cd "$HERE/../.." && pwd)
+WORK=$TOP/target/containers
+COMPOSE=$TOP/docker-compose.yml
+PROJECT=millstream-try
+: "${MILLSTREAM_KAFKA_PORT:=29092}" "${MILLSTREAM_CASSANDRA_PORT:=9042}"
+export MILLSTREAM_KAFKA_PORT MILLSTREAM_CASSANDRA_PORT
+export CONTAINERS_CONF=$WORK/containers.conf
+
+say() { printf '%5d s  %s\n' "$SECONDS" "$*"; }
+die() { say "FAILED: $*" >&2; exit 1; }
+
+# The name of the image that a compose service, or the Dockerfile's first or last stage, asks for.
+image_of_service() { awk -v service="  $1:" '$0 == service { on = 1 } on && $1 == "image:" { print $2; exit }' "$COMPOSE"; }
+image_of_stage() { awk '$1 == "FROM" { print $2 }' "$TOP/Dockerfile" | sed -n "$1"; }
+have_image() { podman image exists "$1"; }
+
+tools() {
+  mkdir -p "$WORK"
+  # crun and raised limits are refused where there is no systemd and no privilege for them.
+  cat >"$CONTAINERS_CONF" <<CONF
+[engine]
+runtime = "runc"
+cgroup_manager = "cgroupfs"
+[containers]
+default_ulimits = ["nofile=1024:1024", "nproc=1000:1000"]
+CONF
+  local missing=()
+  for tool in podman podman-compose runc debootstrap; do command -v "$tool" >/dev/null || missing+=("$tool"); done
+  ((${#missing[@]})) || return 0
+  say "installing ${missing[*]}"
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" uidmap >"$WORK/apt.log" 2>&1 ||
+    die "apt-get install; see $WORK/apt.log"
+}
+
+base() {
+  local image mirror
+  image=$(image_of_stage '$p')
+  have_image "$image" && return 0
+  mirror=$(awk '$1 == "URIs:" { print $2; exit }' /etc/apt/sources.list.d/debian.sources)
+  rm -rf "$WORK/rootfs"
+  debootstrap --variant=minbase bookworm "$WORK/rootfs" "$mirror" >"$WORK/debootstrap.log" 2>&1 ||
+    die "debootstrap; see $WORK/debootstrap.log"
+  # What the machine trusts, so that builds reach the package registries the way it does.
+  mkdir -p "$WORK/rootfs/etc/ssl/certs"
+  cp -L /etc/ssl/certs/ca-certificates.crt "$WORK/rootfs/etc/ssl/certs/"
+  tar -C "$WORK/rootfs" -c . | podman import - "$image" >/dev/null
+  rm -rf "$WORK/rootfs"
+  say "$image made"
+}
+
+# The image `$1` from the folder `$2`, whose Dockerfile comes in on stdin.
+build() {
+  cat >"$2/Dockerfile"
+  podman build -t "$1" "$2" >"$2.log" 2>&1 || die "building $1; see $2.log"
+  say "$1 made"
+}
+
+# The folder with an engine's jars.
+jars() { (cd "$TOP" && cargo xtask services fetch "$1" | sed -n 's/.*jars are in \(.*\) (.*/\1/p'); }
+
+kafka_image() {
+  local image context
+  image=$(image_of_service kafka)
+  have_image "$image" && return 0
+  context=$WORK/kafka
+  mkdir -p "$context/libs" "$context/bin"
+  cp "$(jars kafka)"/*.jar "$context/libs/"
+  cp "$TOP/xtask/src/services/conf/kafka-log4j2.xml" "$context/log4j2.xml"
+  # As in the official image, KAFKA_SOME_KEY=value becomes some.key=value.
+  cat >"$context/bin/run" <<'RUN'
+#!/bin/bash
+set -e
+env | grep '^KAFKA_' | grep -v '^KAFKA_HEAP_OPTS=' | while IFS='=' read -r key value; do
+  key=${key#KAFKA_}; key=${key//_/.}; echo "${key,,}=$value"
+done >/tmp/server.properties
+run() { exec java $KAFKA_HEAP_OPTS -Dlog4j2.configurationFile=file:/opt/kafka/log4j2.xml -cp '/opt/kafka/libs/*' "$@"; }
+data=$(sed -n 's/^log.dirs=//p' /tmp/server.properties)
+[ -f "$data/meta.properties" ] ||
+  (run kafka.tools.StorageTool format --config /tmp/server.properties --cluster-id bWlsbHN0cmVhbS1sb2NhbA)
+run kafka.Kafka /tmp/server.properties
+RUN
+  # The health check's program: a Metadata request (key 3, version 5, no topic) has to name a broker.
+  cat >"$context/bin/kafka-broker-api-versions.sh" <<'CHECK'
+#!/bin/bash
+[ "$1" = --bootstrap-server ] || exit 2
+exec 3<>"/dev/tcp/${2%:*}/${2##*:}" || exit 1
+printf '\0\0\0\24\0\3\0\5\0\0\0\7\0\5probe\0\0\0\0\0' >&3
+brokers=$(timeout 5 head -c 16 <&3 | od -An -j12 -N4 -tu1 | tr -s ' ')
+[ -n "$brokers" ] && [ "$brokers" != " 0 0 0 0" ]
+CHECK
+  chmod +x "$context"/bin/*
+  build "$image" "$context" <<D
+FROM $(image_of_stage '$p')
+RUN apt-get update && apt-get install -y --no-install-recommends openjdk-17-jre-headless && rm -rf /var/lib/apt/lists/*
+RUN useradd --uid 1000 appuser && install -d -o appuser /var/lib/kafka/data
+COPY libs /opt/kafka/libs
+COPY bin /opt/kafka/bin
+COPY log4j2.xml /opt/kafka/
+USER appuser
+VOLUME /var/lib/kafka/data
+CMD ["/opt/kafka/bin/run"]
+D
+}
+
+cassandra_image() {
+  local image context
+  image=$(image_of_service cassandra)
+  have_image "$image" && return 0
+  context=$WORK/cassandra
+  mkdir -p "$context/libs" "$context/bin" "$context/conf"
+  cp "$(jars cassandra)"/*.jar "$context/libs/"
+  cp "$TOP"/xtask/src/services/conf/cassandra* "$context/conf/"
+  cat >"$context/bin/run" <<'RUN'
+#!/bin/bash
+set -e
+own=$(hostname -i | cut -d' ' -f1)
+cd /opt/cassandra/conf
+sed -e 's#{{dir}}#/var/lib/cassandra#; s#{{port}}#9042#; s#{{peer_port}}#7000#g' -e "s#127\.0\.0\.1#$own#g" \
+  -e "s#^rpc_address:.*#rpc_address: 0.0.0.0\nbroadcast_rpc_address: $own#" \
+  -e "s#^cluster_name:.*#cluster_name: $CASSANDRA_CLUSTER_NAME#" cassandra.yaml >/tmp/cassandra.yaml
+exec java "-Xms$MAX_HEAP_SIZE" "-Xmx$MAX_HEAP_SIZE" -javaagent:"$(ls /opt/cassandra/libs/jamm-*.jar)" @cassandra.jvm $JVM_EXTRA_OPTS \
+  -Dcassandra.config=file:/tmp/cassandra.yaml -Dcassandra.storagedir=/var/lib/cassandra -Dcassandra.logdir=/tmp \
+  -Dlogback.configurationFile=cassandra-logback.xml -cp '/opt/cassandra/libs/*' org.apache.cassandra.service.CassandraDaemon
+RUN
+  # The health check's program: STARTUP has to be answered by READY (2), a query by RESULT (8), and what came is printed.
+  cat >"$context/bin/cqlsh" <<'CHECK'
+#!/bin/bash
+[ "$1" = --execute ] || exit 2
+exec 3<>/dev/tcp/127.0.0.1/9042 || exit 1
+size() { printf '\\x%02x\\x%02x\\x%02x\\x%02x' $(($1 >> 24 & 255)) $(($1 >> 16 & 255)) $(($1 >> 8 & 255)) $(($1 & 255)); }
+answer() {
+  local head; head=($(timeout 10 head -c 9 <&3 | od -An -tu1))
+  [ "${head[4]}" = "$1" ] || exit 1
+  timeout 10 head -c $((head[5] << 24 | head[6] << 16 | head[7] << 8 | head[8])) <&3 | tr -cd '[:print:]\n'; echo
+}
+printf '\4\0\0\0\1\0\0\0\26\0\1\0\13CQL_VERSION\0\0053.0.0' >&3
+answer 2
+printf "\\4\\0\\0\\0\\7$(size $((${#2} + 7)))$(size ${#2})%s\\0\\1\\0" "$2" >&3
+answer 8
+CHECK
+  chmod +x "$context"/bin/*
+  build "$image" "$context" <<D
+FROM $(image_of_stage '$p')
+RUN apt-get update && apt-get install -y --no-install-recommends openjdk-17-jre-headless && rm -rf /var/lib/apt/lists/*
+RUN useradd --uid 999 cassandra && install -d -o cassandra /var/lib/cassandra
+COPY libs /opt/cassandra/libs
+COPY conf /opt/cassandra/conf
+COPY bin /usr/local/bin
+USER cassandra
+VOLUME /var/lib/cassandra
+CMD ["/usr/local/bin/run"]
+D
+}
+
+rust_image() {
+  local image context
+  image=$(image_of_stage 1p)
+  have_image "$image" && return 0
+  context=$WORK/rust
+  rm -rf "$context" && mkdir -p "$context/rust"
+  rustup target add wasm32-unknown-unknown >/dev/null 2>&1 || true
+  local sysroot; sysroot=$(rustc --print sysroot)
+  mkdir -p "$context/rust/lib/rustlib"
+  cp -a "$sysroot/bin" "$context/rust/"
+  find "$sysroot/lib" -maxdepth 1 -type f -exec cp -a {} "$context/rust/lib/" \;
+  for target in wasm32-unknown-unknown "$(rustc -vV | sed -n 's/host: //p')"; do
+    cp -a "$sysroot/lib/rustlib/$target" "$context/rust/lib/rustlib/"
+  done
+  build "$image" "$context" <<D
+FROM $(image_of_stage '$p')
+RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev ca-certificates && rm -rf /var/lib/apt/lists/*
+COPY rust /usr/local
+D
+}
+
+compose() { podman-compose -p "$PROJECT" -f "$COMPOSE" "$@" >>"$WORK/compose.log" 2>&1 || die "podman-compose $*; see $WORK/compose.log"; }
+container() { podman ps --filter "name=${PROJECT}_$1_1" --format '{{.Names}}'; }
+
+# Where no systemd runs, nobody runs the health checks either: so this does.
+healthy() {
+  local name deadline=$((SECONDS + 180))
+  until name=$(container "$1") && [ -n "$name" ] && podman healthcheck run "$name" >/dev/null 2>&1; do
+    ((SECONDS < deadline)) || { podman logs --tail 20 "${PROJECT}_$1_1" >&2; die "$1 is not healthy"; }
+    sleep 1
+  done
+  say "$1 is healthy by its own check"
+}
+
+# The engine has to answer from outside of the containers, too, in its own protocol.
+published() {
+  (cd "$TOP" && cargo xtask services status "$1" | tee "$WORK/status" && grep -q "not started from here" "$WORK/status") ||
+    die "$1 does not answer at its published port"
+}
+
+engines() {
+  kafka_image
+  cassandra_image
+  compose up -d kafka cassandra
+  for engine in kafka cassandra; do healthy "$engine" && published "$engine"; done
+  # Nothing may be lost with the container: the volume keeps it.
+  podman exec "$(container cassandra)" cqlsh --execute \
+    "CREATE KEYSPACE IF NOT EXISTS kept WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}" >/dev/null
+  compose down
+  compose up -d kafka cassandra
+  for engine in kafka cassandra; do healthy "$engine"; done
+  podman exec "$(container cassandra)" cqlsh --execute "SELECT keyspace_name FROM system_schema.keyspaces" | grep -q kept ||
+    die "cassandra lost its data with its container"
+  say "cassandra kept its data through a new container"
+}
+
+host() {
+  rust_image
+  # A fresh clone, so that nothing of this working tree counts that is not committed.
+  rm -rf "$WORK/clone" && git clone -q "$TOP" "$WORK/clone"
+  podman build -t "$(image_of_service millstream)" "$WORK/clone" >"$WORK/host.log" 2>&1 || die "building the host; see $WORK/host.log"
+  say "$(image_of_service millstream) made, $(podman image inspect --format '{{.Size}}' "$(image_of_service millstream)") bytes"
+  compose up -d --no-build kafka cassandra random-user
+  for service in kafka cassandra random-user; do healthy "$service"; done
+  compose up -d --no-build millstream
+  local deadline=$((SECONDS + 120))
+  until podman exec "$(container cassandra)" cqlsh --execute "SELECT email FROM spark_streams.created_users LIMIT 3" 2>/dev/null | grep -q '@'; do
+    ((SECONDS < deadline)) || { podman logs --tail 40 "${PROJECT}_millstream_1" >&2; die "no row arrived in cassandra"; }
+    sleep 1
+  done
+  say "rows of users arrive in cassandra"
+  [ "$(podman exec "$(container millstream)" id -u)" != 0 ] || die "the host runs as root"
+}
+
+clean() {
+  compose down -v
+  local image
+  for image in "$(image_of_service millstream)" "$(image_of_service kafka)" "$(image_of_service cassandra)" \
+    "$(image_of_stage 1p)" "$(image_of_stage '$p')"; do
+    have_image "$image" && podman image rm -f "$image" >/dev/null
+  done
+  rm -rf "$WORK"
+}
+
+[ "$(id -u)" = 0 ] || die "runs as root only: debootstrap and podman need it here"
+case ${1:-} in
+  engines) tools; base; engines ;;
+  host) tools; base; kafka_image; cassandra_image; host ;;
+  all) tools; base; engines; host; clean ;;
+  clean) tools; clean ;;
+  *) sed -n '2,/^set/p' "$0" | grep '^#' | cut -c3-; exit 2 ;;
+esac
+say "done: $1"
