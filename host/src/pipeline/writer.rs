@@ -1,7 +1,7 @@
 //! The writer: makes what the stages decided durable, in the one order that loses nothing.
 //!
-//! 1. The sink acknowledges every row, or refuses it for good. 2. The dead-letter sink acknowledges every rejected and
-//! refused record. 3. One frame of the changelog takes positions, totals and state writes. 4. The source is told, as a
+//! First the sink acknowledges every row, or refuses it for good. Then the dead-letter sink acknowledges every rejected and
+//! refused record. Then one frame of the changelog takes positions, totals and state writes. Last, the source is told, as a
 //! hint. A failed attempt sends the same rows again; it never runs a stage again.
 
 use std::sync::Arc;

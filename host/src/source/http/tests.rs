@@ -216,7 +216,7 @@ async fn ask(path: &str, change: impl FnOnce(&mut HttpSource)) -> Result<Vec<Str
                 }
             }),
         )
-        .route("/hang", get(|| futures::future::pending::<&str>()))
+        .route("/hang", get(futures::future::pending::<&str>))
         .route("/loop", get(|| async { Redirect::temporary("/loop") }))
         .route("/away", get(move || async move { Redirect::temporary(&other) }));
     let mut config = config(&format!("{}{path}", serve(router).await));
@@ -227,7 +227,7 @@ async fn ask(path: &str, change: impl FnOnce(&mut HttpSource)) -> Result<Vec<Str
 }
 
 async fn failure(path: &str, change: impl FnOnce(&mut HttpSource)) -> (RequestError, String) {
-    let error = ask(path, change).await.err().expect("the request should fail");
+    let error = ask(path, change).await.expect_err("the request should fail");
     let words = error.to_string();
     (error, words)
 }

@@ -41,7 +41,7 @@ pub(super) struct Fault {
 
 /// What `fill` finds.
 pub(super) enum Taken {
-    Batch(Ready),
+    Batch(Box<Ready>),
     Fault(Fault),
     CaughtUp,
     Nothing,
@@ -117,7 +117,7 @@ impl Handover {
         if let Some(ready) = state.waiting.pop_front() {
             self.wake.notify_one();
             state.quiet = false;
-            return Taken::Batch(ready);
+            return Taken::Batch(Box::new(ready));
         }
         if let Some(fault) = state.fault.clone() {
             if fault.retryable {
