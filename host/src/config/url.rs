@@ -51,31 +51,28 @@ struct Scheme {
     kind: &'static str,
     source: bool,
     sink: bool,
-    /// Takes records of any content, so that dead letters can go there.
-    takes_anything: bool,
     form: &'static str,
 }
 
 #[rustfmt::skip] // a table
 const SCHEMES: &[Scheme] = &[
-    Scheme { name: "http", kind: "http", source: true, sink: false, takes_anything: false, form: "http://host/path" },
-    Scheme { name: "https", kind: "http", source: true, sink: false, takes_anything: false, form: "https://host/path" },
-    Scheme { name: "kafka", kind: "kafka", source: true, sink: true, takes_anything: true, form: "kafka://host:port[,host:port]/topic" },
-    Scheme { name: "log", kind: "log", source: true, sink: true, takes_anything: true, form: "log:topic" },
-    Scheme { name: "file", kind: "file", source: true, sink: true, takes_anything: true, form: "file:path" },
-    Scheme { name: "generator", kind: "generator", source: true, sink: false, takes_anything: false, form: "generator:users" },
-    Scheme { name: "cassandra", kind: "cassandra", source: false, sink: true, takes_anything: false, form: "cassandra://[user:password@]host[:port]/keyspace.table" },
-    Scheme { name: "sqlite", kind: "sqlite", source: false, sink: true, takes_anything: false, form: "sqlite:path/table" },
-    Scheme { name: "stdout", kind: "stdout", source: false, sink: true, takes_anything: true, form: "stdout:" },
-    Scheme { name: "discard", kind: "discard", source: false, sink: true, takes_anything: true, form: "discard:" },
+    Scheme { name: "http", kind: "http", source: true, sink: false, form: "http://host/path" },
+    Scheme { name: "https", kind: "http", source: true, sink: false, form: "https://host/path" },
+    Scheme { name: "kafka", kind: "kafka", source: true, sink: true, form: "kafka://host:port[,host:port]/topic" },
+    Scheme { name: "log", kind: "log", source: true, sink: true, form: "log:topic" },
+    Scheme { name: "file", kind: "file", source: true, sink: true, form: "file:path" },
+    Scheme { name: "generator", kind: "generator", source: true, sink: false, form: "generator:users" },
+    Scheme { name: "cassandra", kind: "cassandra", source: false, sink: true, form: "cassandra://[user:password@]host[:port]/keyspace.table" },
+    Scheme { name: "sqlite", kind: "sqlite", source: false, sink: true, form: "sqlite:path/table" },
+    Scheme { name: "stdout", kind: "stdout", source: false, sink: true, form: "stdout:" },
+    Scheme { name: "discard", kind: "discard", source: false, sink: true, form: "discard:" },
 ];
 
 impl Role {
     fn accepts(self, scheme: &Scheme) -> bool {
         match self {
             Role::Source => scheme.source,
-            Role::Sink => scheme.sink,
-            Role::DeadLetters => scheme.takes_anything,
+            Role::Sink | Role::DeadLetters => scheme.sink,
         }
     }
 
@@ -135,10 +132,9 @@ pub(super) fn parse(url: &str, role: Role) -> Result<Address, UrlFault> {
         return Err(UrlFault { code: "unknown-scheme", message, hint: forms() });
     };
     if !role.accepts(scheme) {
-        let message = match (role, scheme.sink) {
-            (Role::Source, _) => format!("`{name}:` is a sink and cannot be read"),
-            (_, false) => format!("`{name}:` is a source and cannot be written to"),
-            (_, true) => format!("`{name}:` takes only records that fit its columns, and dead letters may be anything"),
+        let message = match role {
+            Role::Source => format!("`{name}:` is a sink and cannot be read"),
+            Role::Sink | Role::DeadLetters => format!("`{name}:` is a source and cannot be written to"),
         };
         return Err(UrlFault { code: "wrong-scheme", message, hint: forms() });
     }
@@ -361,7 +357,7 @@ mod tests {
         ] {
             assert_eq!(parse(url, Role::Sink).unwrap_err().code, code, "{url}");
         }
-        assert_eq!(parse("sqlite:a/b", Role::DeadLetters).unwrap_err().code, "wrong-scheme");
+        assert_eq!(parse("http://h/", Role::DeadLetters).unwrap_err().code, "wrong-scheme");
         assert_eq!(parse("http:host/x", Role::Source).unwrap_err().code, "bad-url");
         assert_eq!(parse("generator:orders", Role::Source).unwrap_err().code, "bad-url");
         assert!(topic(&"x".repeat(250)).is_err());
