@@ -28,6 +28,24 @@ pub struct Writes {
     pub values: Slices,
 }
 
+impl Writes {
+    /// Takes over the writes of a later call.
+    pub fn append(&mut self, later: Writes) {
+        if self.ops.is_empty() {
+            *self = later;
+            return;
+        }
+        let values = self.values.len() as u32;
+        self.ops
+            .extend(later.ops.into_iter().map(|write| Write { value: write.value.map(|item| item + values), ..write }));
+        for (to, from) in [(&mut self.keys, &later.keys), (&mut self.values, &later.values)] {
+            for item in from.iter() {
+                to.push(item);
+            }
+        }
+    }
+}
+
 /// One state write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Write {

@@ -116,9 +116,9 @@ impl Chain {
         let mut writes = Vec::with_capacity(self.stages.len());
         for (index, stage) in self.stages.iter_mut().enumerate() {
             let mut next = Vec::with_capacity(work.rows.len());
-            run_stage(index, stage, &mut work, &mut next, &mut fate, now)
+            let written = run_stage(index, stage, &mut work, &mut next, &mut fate, now)
                 .map_err(|fault| ChainError { stage: stage.name().to_string(), fault: fault.into() })?;
-            writes.push(by_origin(stage.take_writes(), &work.rows));
+            writes.push(by_origin(written, &work.rows));
             work.advance(&next, &mut self.projector);
             stage.state().lock().unwrap_or_else(PoisonError::into_inner).sweep(now);
         }
@@ -138,7 +138,7 @@ struct Fate {
     split: u64,
 }
 
-/// Runs one stage over all rows, one by one where they fail together.
+/// Runs one stage over all rows, one by one where they fail together. Gives the state writes of the calls that succeeded.
 fn run_stage(
     index: usize,
     stage: &mut Stage,
@@ -146,23 +146,28 @@ fn run_stage(
     next: &mut Vec<Next>,
     fate: &mut Fate,
     now: Seconds,
-) -> Result<(), InitError> {
+) -> Result<Writes, InitError> {
     let rows = work.rows.len();
     if rows == 0 {
-        return Ok(());
+        return Ok(Writes::default());
     }
     let error = match stage.call(work, 0..rows, now) {
         Ok(outcome) => {
             apply(index, stage, work, 0, &outcome, next, fate);
-            return Ok(());
+            return Ok(stage.take_writes());
         }
         Err(error) => error,
     };
     tracing::warn!(stage = %stage.name(), records = rows, "plugin failed on a batch, trying its records one by one: {error}");
     stage.recover(&error)?;
+    let mut writes = Writes::default();
     for row in 0..rows {
         match stage.call(work, row..row + 1, now) {
-            Ok(outcome) => apply(index, stage, work, row, &outcome, next, fate),
+            Ok(outcome) => {
+                apply(index, stage, work, row, &outcome, next, fate);
+                // Taken call by call, so that a later call that fails undoes only its own.
+                writes.append(stage.take_writes());
+            }
             Err(error) => {
                 stage.recover(&error)?;
                 let origin = work.rows.get(row).map_or(0, |row| row.origin);
@@ -170,7 +175,7 @@ fn run_stage(
             }
         }
     }
-    Ok(())
+    Ok(writes)
 }
 
 /// Puts into effect what a call said of the rows from `first` on.

@@ -10,3 +10,6 @@ mod work;
 pub use chain::{Chain, ChainError};
 pub use processed::{Processed, Rejected};
 pub use stage::{Stage, StageSpec};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,123 @@
+//! A chain keeps every record accounted for, whatever a plugin does.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use super::*;
+use crate::{
+    plugin::{Limits, Plugin, PluginEngine, StageName, build::build},
+    record::{Batch, Field, Headers, Record, Want},
+};
+
+fn spec(engine: &PluginEngine, folder: &str, stage: &str, config: &str) -> StageSpec {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(folder);
+    let built = build(&folder, &mut |_| {}).unwrap();
+    StageSpec {
+        name: StageName { pipeline: "p".into(), stage: stage.into() },
+        plugin: Plugin::load(engine, &built.wasm).unwrap(),
+        config: config.to_owned(),
+        limits: Limits { memory: 16 << 20, timeout: Duration::from_millis(200) },
+    }
+}
+
+fn misbehaving(stages: &[&str]) -> Chain {
+    let engine = PluginEngine::new().unwrap();
+    Chain::new(stages.iter().map(|stage| spec(&engine, "tests/guests/misbehave", stage, "{}")).collect()).unwrap()
+}
+
+fn batch(values: &[&str], first_offset: i64) -> Arc<Batch> {
+    let mut batch = Batch::new("t".into());
+    for (value, offset) in values.iter().zip(first_offset..) {
+        let (value, headers) = (Some(value.as_bytes()), Headers::default());
+        batch.push(Record { key: None, value, headers, timestamp_ms: 1, partition: 0, offset });
+    }
+    Arc::new(batch)
+}
+
+fn kept(processed: &Processed) -> Vec<String> {
+    let value = |row| String::from_utf8(processed.write.record(row).value.unwrap().to_vec()).unwrap();
+    (0..processed.write.len() as u32).map(value).collect()
+}
+
+#[test]
+fn only_the_culprit_is_rejected_and_the_rest_of_its_batch_goes_on() {
+    let mut chain = misbehaving(&["bad"]);
+    let codes = [
+        ("panic", "plugin_trap"),
+        ("loop", "plugin_timeout"),
+        ("grow", "plugin_memory"),
+        ("recurse", "plugin_trap"),
+        ("error", "plugin_error"),
+    ];
+    for (n, (culprit, code)) in codes.into_iter().enumerate() {
+        let (before, after) = (format!("before {n}"), format!("after {n}"));
+        let processed = chain.run(batch(&[&before, culprit, &after, &before], n as i64 * 10)).unwrap();
+        assert_eq!(kept(&processed), [before, after], "{culprit}");
+        assert_eq!(processed.rejected.len(), 1, "{culprit}");
+        assert_eq!(processed.rejected[0].origin, 1);
+        assert!(processed.rejected[0].reason.starts_with(code), "{culprit}: {}", processed.rejected[0].reason);
+        assert_eq!(processed.dropped.iter().map(|(_, count)| count).sum::<u64>(), 1, "the repeated one");
+        assert_eq!(processed.positions.next_offset(0), Some(n as i64 * 10 + 4));
+    }
+}
+
+#[test]
+fn a_failed_call_leaves_no_state_behind() {
+    let mut chain = misbehaving(&["bad"]);
+    // The first call puts "a" into the store and then traps; tried alone, "a" must not count as seen.
+    let processed = chain.run(batch(&["a", "panic", "panic"], 0)).unwrap();
+    assert_eq!(kept(&processed), ["a"]);
+    assert_eq!(processed.writes[0].ops.len(), 1);
+    assert_eq!(processed.writes[0].ops[0].row, 0);
+    assert_eq!(kept(&chain.run(batch(&["a", "b"], 3)).unwrap()), ["b"]);
+}
+
+#[test]
+fn state_writes_name_the_record_of_the_batch_and_not_the_row_of_the_stage() {
+    let mut chain = misbehaving(&["first", "second"]);
+    let processed = chain.run(batch(&["a", "a", "b"], 0)).unwrap();
+    let rows = |stage: usize| processed.writes[stage].ops.iter().map(|write| write.row).collect::<Vec<_>>();
+    assert_eq!((rows(0), rows(1)), (vec![0, 2], vec![0, 2]));
+    // The sink refuses "b" for good: it may come again, "a" may not.
+    chain.forget(&processed.writes, &[2]);
+    assert_eq!(kept(&chain.run(batch(&["a", "b"], 3)).unwrap()), ["b"]);
+}
+
+#[test]
+fn a_flood_of_log_lines_harms_nobody() {
+    let processed = misbehaving(&["bad"]).run(batch(&["flood", "a"], 0)).unwrap();
+    assert_eq!(processed.write.len() + processed.rejected.len(), 2);
+}
+
+#[test]
+fn what_a_stage_made_is_projected_again_for_the_next_one_and_for_the_sink() {
+    let engine = PluginEngine::new().unwrap();
+    let validate = r#"{"required": ["id"], "rules": [{"field": "gender", "one_of": ["male", "female"]}]}"#;
+    let stages = vec![
+        spec(&engine, "plugins/format-user", "format", "{}"),
+        spec(&engine, "plugins/validate", "validate", validate),
+        spec(&engine, "plugins/dedup", "dedup", r#"{"key": "id", "format": "uuid"}"#),
+    ];
+    let mut chain = Chain::new(stages).unwrap();
+    chain.project_for_sink(&[Field { pointer: "/gender".to_owned(), want: Want::Raw }]).unwrap();
+    let mut users: Vec<Vec<u8>> = vec![Vec::new(); 20];
+    for (n, user) in users.iter_mut().enumerate() {
+        crate::random_user::write_user(7, n as u64, user);
+    }
+    let mut texts: Vec<String> = users.into_iter().map(|user| String::from_utf8(user).unwrap()).collect();
+    texts.insert(3, "<html>".to_owned());
+    texts.insert(9, r#"{"name": {}}"#.to_owned());
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let processed = chain.run(batch(&texts, 0)).unwrap();
+    assert_eq!(processed.write.len(), 20);
+    assert_eq!(processed.rejected.iter().map(|r| (r.origin, r.stage)).collect::<Vec<_>>(), [(3, 0), (9, 0)]);
+    let genders = &processed.write.columns.columns[0].texts;
+    assert!(genders.len() == 20 && genders.iter().all(|gender| matches!(gender, b"male" | b"female")));
+    for row in 0..20 {
+        let record = processed.write.record(row);
+        let user: serde_json::Value = serde_json::from_slice(record.value.unwrap()).unwrap();
+        assert_eq!(user["id"].as_str().unwrap().as_bytes(), record.key.unwrap(), "keyed by id");
+    }
+    let again = chain.run(batch(&texts, 0)).unwrap();
+    assert_eq!(again.write.len(), 0, "a replay makes the same ids, and dedup has seen them");
+}
