@@ -1,3 +1,5 @@
 //! What the end-to-end tests share.
 
 pub use xtask::stack::service;
+
+pub mod process;

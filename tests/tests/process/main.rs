@@ -1,0 +1,13 @@
+//! The binary `millstream` as a user drives it: what it prints, how it ends, what is stored afterwards.
+//!
+//! Each test starts real processes in a folder of its own. Nothing here uses the host's library.
+
+mod bad_input;
+mod cli;
+mod demo;
+mod engines;
+mod golden;
+mod independence;
+mod readme;
+mod server;
+mod stopping;
