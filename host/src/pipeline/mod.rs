@@ -34,3 +34,6 @@ pub fn chain_of(error: &dyn std::error::Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests;
