@@ -176,12 +176,12 @@ impl Source for KafkaReader {
             let said_before = std::mem::take(&mut self.caught_up);
             loop {
                 let (next, first) = match self.rest.take() {
-                    Some((ready, first)) => (Taken::Batch(Box::new(ready)), first),
+                    Some((ready, first)) => (Taken::Batch(ready), first),
                     None => (self.handover.take(asked), 0),
                 };
                 match next {
                     Taken::Batch(ready) => {
-                        self.hand_out(*ready, first, batch, limits);
+                        self.hand_out(ready, first, batch, limits);
                         if !batch.is_empty() {
                             return Ok(Filled::Records);
                         }
