@@ -30,9 +30,10 @@ use crate::{
 /// How long to wait when librdkafka's queue is full; it empties by a message set at a time.
 const QUEUE_FULL: Duration = Duration::from_millis(2);
 
-/// A batch is written as a whole, so a short linger only lets its rows meet; the queue holds several batches.
+/// A batch is written as a whole and waited for, so a linger only has to let its rows meet: 1 ms wrote twice as many
+/// records a second as 5 ms, at the same cost. The queue holds several batches.
 const DEFAULTS: [(&str, &str); 4] = [
-    ("linger.ms", "5"),
+    ("linger.ms", "1"),
     ("partitioner", "murmur2_random"),
     ("queue.buffering.max.kbytes", "65536"),
     ("queue.buffering.max.messages", "100000"),

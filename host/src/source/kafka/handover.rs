@@ -248,6 +248,10 @@ impl Handover {
         let generation = state.assignment.generation;
         state.assignment.since.extend(extents.keys().map(|partition| (*partition, generation)));
         state.extents.extend(extents);
+        // What lies before the beginning is handled: by another member, or because it is not wanted. Committing an
+        // older position would set the group back, and committing none would move a `start` of latest on.
+        state.durable.merge(&extents.iter().map(|(partition, (begin, _))| (*partition, *begin)).collect());
+        state.uncommitted = true;
         generation
     }
 

@@ -46,7 +46,7 @@ pub struct KafkaReader {
     url: String,
     handover: Arc<Handover>,
     /// A batch that was larger than the limits, and its first row that was not returned.
-    rest: Option<(Ready, usize)>,
+    rest: Option<(Box<Ready>, usize)>,
     /// Next offset of every partition once all that `fill` returned is handled.
     reached: BTreeMap<i32, i64>,
     /// Whether the last call said so; the next one then waits before it says it again.
@@ -131,7 +131,7 @@ impl KafkaReader {
     }
 
     /// Moves a batch, or as much of it as the limits and the assignment allow, to the empty `batch`.
-    fn hand_out(&mut self, mut ready: Ready, first: usize, batch: &mut Batch, limits: &BatchLimits) {
+    fn hand_out(&mut self, mut ready: Box<Ready>, first: usize, batch: &mut Batch, limits: &BatchLimits) {
         let kept = self.handover.still_ours(&ready);
         let fits =
             ready.batch.len() <= limits.records && (ready.batch.bytes() <= limits.bytes || ready.batch.len() == 1);
@@ -176,12 +176,12 @@ impl Source for KafkaReader {
             let said_before = std::mem::take(&mut self.caught_up);
             loop {
                 let (next, first) = match self.rest.take() {
-                    Some((ready, first)) => (Taken::Batch(Box::new(ready)), first),
+                    Some((ready, first)) => (Taken::Batch(ready), first),
                     None => (self.handover.take(asked), 0),
                 };
                 match next {
                     Taken::Batch(ready) => {
-                        self.hand_out(*ready, first, batch, limits);
+                        self.hand_out(ready, first, batch, limits);
                         if !batch.is_empty() {
                             return Ok(Filled::Records);
                         }

@@ -99,7 +99,6 @@ impl Reader<'_> {
             self.commit_now();
         }
         if self.task.handover.failed() {
-            self.consumer.context().log.log("reader", "stopped after a fault");
             std::thread::park_timeout(TURN);
             return;
         }

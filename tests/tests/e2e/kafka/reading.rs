@@ -74,6 +74,36 @@ async fn latest_begins_with_what_arrives_from_now_on() {
 }
 
 #[tokio::test]
+async fn a_changelog_that_is_behind_never_sets_the_group_back() {
+    let Some(topic) = Topic::named() else { return };
+    let topic = topic.create(1).await;
+    topic.write("k", numbers(0..10)).await;
+    commit(&topic, 8).await;
+    let mut reader = topic.reader(at(3)).await;
+    assert_eq!(texts(&drain(&mut reader).await.unwrap()), numbers(8..10));
+    reader.committer().commit(&at(5)).await.unwrap();
+    Box::new(reader).close().await;
+    let mut reader = topic.reader(Positions::default()).await;
+    assert_eq!(texts(&drain(&mut reader).await.unwrap()), numbers(8..10));
+    topic.delete().await;
+}
+
+#[tokio::test]
+async fn latest_keeps_its_beginning_over_a_restart() {
+    let Some(topic) = Topic::named() else { return };
+    let topic = topic.create(1).await;
+    topic.write("k", numbers(0..5)).await;
+    let latest = KafkaSource { start: Start::Latest, ..topic.source() };
+    let mut reader = open(&latest, Positions::default()).await.unwrap();
+    assert!(drain(&mut reader).await.unwrap().is_empty());
+    Box::new(reader).close().await;
+    topic.write("k", numbers(5..7)).await;
+    let mut reader = open(&latest, Positions::default()).await.unwrap();
+    assert_eq!(texts(&drain(&mut reader).await.unwrap()), numbers(5..7));
+    topic.delete().await;
+}
+
+#[tokio::test]
 async fn a_position_beyond_the_end_is_an_error_and_no_reset() {
     let Some(topic) = Topic::named() else { return };
     let topic = topic.create(1).await;
@@ -130,7 +160,7 @@ async fn batches_keep_to_the_limits_and_to_the_order() {
     let mut reader = topic.reader(Positions::default()).await;
     let mut read = Vec::new();
     // What was made for the first limits is still handed out by the later ones.
-    for records in [1_000, 7, 1_000, 300] {
+    for records in [1_000, 7, 500, 300] {
         let limits = BatchLimits { records, ..limits() };
         let mut batch = Batch::new("none".into());
         while reader.fill(&mut batch, &limits).await.unwrap() != Filled::Records {}
