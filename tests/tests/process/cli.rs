@@ -27,12 +27,13 @@ fn the_help_of_every_verb_is_as_it_was_looked_at_and_fits_a_terminal() {
     ];
     for (name, arguments) in helps {
         let ended = millstream(arguments);
-        ended.assert(0, &["Usage: millstream", "Example"]);
-        assert_eq!(ended.stderr, "");
+        ended.assert(0, &["Usage: millstream"]);
+        assert_eq!(ended.stderr, "", "{}", ended.output());
         for line in ended.stdout.lines() {
             assert!(line.chars().count() <= WIDEST, "wider than {WIDEST}: {line}");
         }
-        assert_golden(name, &ended.stdout);
+        let lines: Vec<&str> = ended.stdout.lines().map(str::trim_end).collect();
+        assert_golden(name, &(lines.join("\n") + "\n"));
     }
 }
 
@@ -75,7 +76,7 @@ fn completions_are_scripts_that_the_shell_takes() {
     for shell in ["bash", "zsh", "fish"] {
         let ended = millstream(&["completions", shell]);
         ended.assert(0, &["millstream", "serve-only"]);
-        assert_eq!(ended.stderr, "");
+        assert_eq!(ended.stderr, "", "{}", ended.output());
         if shell == "bash" {
             let folder = Folder::with("");
             folder.write("completions", &ended.stdout);

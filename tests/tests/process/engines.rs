@@ -3,18 +3,35 @@
 use std::{
     io,
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
+    path::Path,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
+
+use rusqlite::Connection;
 
 /// A name that no other test or run has.
 pub fn unique(name: &str) -> String {
     static NAMES: AtomicU64 = AtomicU64::new(0);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock").as_millis();
     format!("{name}_{now}_{}_{}", std::process::id(), NAMES.fetch_add(1, Ordering::Relaxed))
+}
+
+/// A database whose table `t` has an email, and which this connection keeps locked until it says `ROLLBACK`.
+pub fn locked(path: &Path) -> Connection {
+    let database = Connection::open(path).expect("opening the database");
+    database.busy_timeout(Duration::from_secs(10)).expect("setting a timeout");
+    database
+        .execute_batch(
+            "PRAGMA journal_mode = wal;
+             CREATE TABLE IF NOT EXISTS t (email text PRIMARY KEY, expires_at integer, write_timestamp integer NOT NULL);
+             BEGIN IMMEDIATE",
+        )
+        .expect("locking the database");
+    database
 }
 
 /// A port of this machine that leads to an engine until it is cut; then connections are refused.

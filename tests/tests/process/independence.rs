@@ -1,8 +1,8 @@
 //! Pipelines of one process do not hold each other up: whatever ails one, the others store all that they read.
 
-use std::time::Duration;
-
 use millstream_tests::process::{Folder, PATIENCE, STOP, Signal};
+
+use crate::engines::locked;
 
 const COLUMNS: &str = "create = { columns = { email = \"text\" } }";
 
@@ -40,10 +40,7 @@ fn a_pipeline_that_waits_for_its_sink_lets_the_other_go_on() {
 fn a_pipeline_whose_sink_is_locked_lets_the_other_store_everything() {
     let folder =
         beside(&format!("\"sqlite:t.db/t\", timeout = \"500ms\", {COLUMNS}"), "records = 5000, batch_records = 100");
-    folder.run(&["run", "--only", "ailing", "--for", "0s"]).assert(0, &[]);
-    let database = rusqlite::Connection::open(folder.path("t.db")).expect("opening the database");
-    database.busy_timeout(Duration::from_secs(10)).expect("setting a timeout");
-    database.execute_batch("BEGIN IMMEDIATE").expect("locking the database");
+    let database = locked(&folder.path("t.db"));
     let mut process = folder.start(&["run"]);
     process.until("5000 records", PATIENCE, || folder.json_lines("out.jsonl").len() == 5000);
     process.until_it_says(&["locked"], PATIENCE);

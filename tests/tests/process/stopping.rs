@@ -12,7 +12,7 @@ use millstream_tests::{
 };
 use rusqlite::{Connection, OpenFlags};
 
-use crate::engines::{Wire, unique};
+use crate::engines::{Wire, locked, unique};
 
 const EMAIL: &str = "create = { columns = { email = \"text\" } }";
 
@@ -69,9 +69,10 @@ fn with_locked_table() -> (Folder, Connection, Process) {
     let folder = pipeline("records = 3000, rate = 2000, batch_records = 50", &format!("\"sqlite:t.db/t\", {EMAIL}"));
     let mut process = folder.start(&["run"]);
     process.until("record stored", PATIENCE, || count(&folder.path("t.db"), "t") > 0);
-    let database = Connection::open(folder.path("t.db")).expect("opening the database");
-    database.busy_timeout(Duration::from_secs(10)).expect("setting a timeout");
-    database.execute_batch("BEGIN IMMEDIATE").expect("locking the database");
+    let database = locked(&folder.path("t.db"));
+    // Until well after the next batch was due, so that one waits for the table.
+    let began = Instant::now();
+    eventually("a batch is under way", PATIENCE, || began.elapsed() > Duration::from_millis(500));
     (folder, database, process)
 }
 

@@ -1,14 +1,12 @@
 //! Tables that cannot take the rows, and rows that a table cannot take.
 
-use std::time::Duration;
-
 use millstream_tests::{
     process::{Folder, PATIENCE},
     service,
 };
 
 use super::{FROM_FILE, FROM_GENERATOR};
-use crate::engines::unique;
+use crate::engines::{locked, unique};
 
 /// The rows of the table `t` in `t.db`, as texts joined by blanks.
 fn rows(folder: &Folder, columns: &str) -> Vec<String> {
@@ -97,10 +95,7 @@ fn a_locked_database_is_waited_for_and_complained_of() {
     let columns = "create = { columns = { email = \"text\" } }";
     let folder =
         Folder::with(&format!("{FROM_GENERATOR}sink = {{ url = \"sqlite:t.db/t\", timeout = \"200ms\", {columns} }}"));
-    folder.run(&["run", "--only", "p", "--for", "0s"]).assert(0, &[]);
-    let database = rusqlite::Connection::open(folder.path("t.db")).expect("opening the database");
-    database.busy_timeout(Duration::from_secs(10)).expect("setting a timeout");
-    database.execute_batch("BEGIN IMMEDIATE").expect("locking the database");
+    let database = locked(&folder.path("t.db"));
     let process = folder.start(&["run"]);
     process.until_it_says(&["locked", "trying again"], PATIENCE);
     database.execute_batch("ROLLBACK").expect("unlocking the database");
