@@ -31,6 +31,12 @@ fn count(database: &Path, table: &str) -> i64 {
     open().and_then(count).unwrap_or(0)
 }
 
+/// Bytes of the changelog.
+fn committed(folder: &Folder) -> u64 {
+    let Ok(files) = std::fs::read_dir(folder.path(".millstream/state/p")) else { return 0 };
+    files.map(|file| file.and_then(|file| file.metadata()).map_or(0, |metadata| metadata.len())).sum()
+}
+
 /// The ids of users, in order, each once, given as the generator makes them.
 fn ids<'a>(logins: impl Iterator<Item = &'a serde_json::Value>) -> BTreeSet<String> {
     logins.map(|login| login["uuid"].as_str().expect("a login has an id").to_owned()).collect()
@@ -64,15 +70,19 @@ fn sigint_drains_and_the_next_start_repeats_no_record() {
     stops_without_loss_or_repetition(Signal::Interrupt);
 }
 
+/// Until well after the next batch was due, so that one waits for what is locked or away.
+fn until_a_batch_is_under_way() {
+    let began = Instant::now();
+    eventually("a batch is under way", PATIENCE, || began.elapsed() > Duration::from_millis(500));
+}
+
 /// A run whose table another program has locked for good: the database, and the process that waits for it.
 fn with_locked_table() -> (Folder, Connection, Process) {
     let folder = pipeline("records = 3000, rate = 2000, batch_records = 50", &format!("\"sqlite:t.db/t\", {EMAIL}"));
     let mut process = folder.start(&["run"]);
     process.until("record stored", PATIENCE, || count(&folder.path("t.db"), "t") > 0);
     let database = locked(&folder.path("t.db"));
-    // Until well after the next batch was due, so that one waits for the table.
-    let began = Instant::now();
-    eventually("a batch is under way", PATIENCE, || began.elapsed() > Duration::from_millis(500));
+    until_a_batch_is_under_way();
     (folder, database, process)
 }
 
@@ -102,6 +112,20 @@ fn a_stop_while_the_table_is_locked_takes_under_five_seconds_and_loses_nothing()
     let (folder, database, process) = with_locked_table();
     process.stop(Signal::Terminate, STOP).assert(0, &["they are read again at the next start"]);
     nothing_is_lost_after(&folder, &database);
+}
+
+#[test]
+fn a_stop_while_the_log_is_locked_takes_under_five_seconds_and_loses_nothing() {
+    let folder = pipeline("records = 3000, rate = 2000, batch_records = 50", "\"log:users\"");
+    let process = folder.start(&["run"]);
+    eventually("commits", PATIENCE, || committed(&folder) > 2_000);
+    let database = Connection::open(folder.path(".millstream/log.db")).expect("opening the log");
+    database.busy_timeout(Duration::from_secs(10)).expect("setting a timeout");
+    database.execute_batch("BEGIN IMMEDIATE").expect("locking the log");
+    until_a_batch_is_under_way();
+    process.stop(Signal::Terminate, STOP).assert(0, &["they are read again at the next start"]);
+    database.execute_batch("ROLLBACK").expect("unlocking the log");
+    folder.run(&["run"]).assert(0, &["nothing lost: 3,000 consumed = 3,000 written + 0 dropped + 0 dead-lettered"]);
 }
 
 /// Numbers that look random; the seed is printed with a failure, as all output is.
@@ -160,13 +184,8 @@ fn a_stop_while_cassandra_is_away_takes_under_five_seconds() {
     let wire = Wire::to(&node);
     let sink = format!("\"cassandra://{}/millstream_process.{}\", {EMAIL}", wire.address, unique("away"));
     let folder = pipeline("rate = 200", &sink);
-    let process = folder.start(&["run", "--log", "info,millstream=debug"]);
-    let segment = || {
-        std::fs::read_dir(folder.path(".millstream/state/p")).map_or(0, |files| {
-            files.map(|file| file.expect("a file").metadata().map_or(0, |metadata| metadata.len())).sum()
-        })
-    };
-    eventually("a commit", PATIENCE, || segment() > 2_000);
+    let process = folder.start(&["run"]);
+    eventually("commits", PATIENCE, || committed(&folder) > 2_000);
     wire.cut();
     process.until_it_says(&["cannot write, trying again"], PATIENCE);
     let ended = process.stop(Signal::Terminate, STOP);

@@ -1,6 +1,6 @@
 //! Engines that do not answer: tried again, said so, and no hindrance to a stop.
 
-use std::net::TcpListener;
+use std::{net::TcpListener, time::Duration};
 
 use millstream_tests::{
     process::{Folder, PATIENCE, STOP, Signal},
@@ -41,6 +41,17 @@ fn an_unreachable_broker_of_the_sink_is_retried() {
 #[test]
 fn a_cassandra_that_is_down_is_retried() {
     retried(&cassandra_at("127.0.0.1:1"), &["sink `cassandra://127.0.0.1:1/k.t`", "Connection refused"]);
+}
+
+#[test]
+fn a_broker_that_never_answers_does_not_hold_up_a_stop() {
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let broker = silent.local_addr().expect("an address");
+    let folder = Folder::with(&format!("{FROM_GENERATOR}sink = {{ url = \"kafka://{broker}/x\" }}"));
+    let process = folder.start(&["run"]);
+    let (_connection, _) = silent.accept().expect("millstream connects");
+    // Nothing is under way, so nothing is waited for, the time that a broker has to answer included.
+    process.stop(Signal::Terminate, Duration::from_secs(3)).assert(0, &["nothing lost: 0 consumed"]);
 }
 
 #[test]
