@@ -22,6 +22,13 @@ macro_rules! cases {
             })*
         }
 
+        mod in_parts {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $case() {
+                super::check_in_parts(stringify!($case)).await;
+            })*
+        }
+
         mod real {
             $(#[tokio::test(flavor = "multi_thread")]
             async fn $case() {
@@ -51,8 +58,7 @@ async fn check(case: &str, stack: Option<Stack>) {
     let config = std::fs::read_to_string(folder().join(case).join("pipeline.toml")).unwrap();
     let inputs: Vec<Input> = lines(case, "input").iter().map(input).collect();
     stack.create_topic("source", 1).await;
-    let records: Vec<_> = inputs.iter().map(|input| (0, input.clone())).collect();
-    stack.append("source", &records).await;
+    append(&stack, &inputs).await;
 
     let specs = stack.specs(&config);
     let columns = stack::columns(&specs[0]);
@@ -64,6 +70,31 @@ async fn check(case: &str, stack: Option<Stack>) {
     assert_eq!(second.figures.totals, first.figures.totals, "the second run has nothing to do");
     compare(case, &stack, &columns, &inputs, &second).await;
     stack.end().await;
+}
+
+/// The same records in batches of three, half of them after a restart: what comes out is the same.
+async fn check_in_parts(case: &str) {
+    let stack = Stack::embedded().unwrap();
+    let config = std::fs::read_to_string(folder().join(case).join("pipeline.toml")).unwrap();
+    let inputs: Vec<Input> = lines(case, "input").iter().map(input).collect();
+    stack.create_topic("source", 1).await;
+    let mut specs = stack.specs(&config);
+    specs[0].config.source.batch_records = 3;
+    let columns = stack::columns(&specs[0]);
+
+    let (before, after) = inputs.split_at(inputs.len() / 2);
+    append(&stack, before).await;
+    let first = stack::finish(specs.clone()).await.remove(0);
+    assert_eq!(first.figures.totals.consumed, before.len() as u64);
+    append(&stack, after).await;
+    let second = stack::finish(specs).await.remove(0);
+    assert_eq!(second.figures.at_start, first.figures.totals);
+    compare(case, &stack, &columns, &inputs, &second).await;
+}
+
+async fn append(stack: &Stack, inputs: &[Input]) {
+    let records: Vec<_> = inputs.iter().map(|input| (0, input.clone())).collect();
+    stack.append("source", &records).await;
 }
 
 async fn compare(case: &str, stack: &Stack, columns: &[String], inputs: &[Input], report: &Report) {
