@@ -2,7 +2,7 @@
 //!
 //! In come a configuration, arguments and signals; out come exit code, output and time. Every process is waited for with
 //! a deadline, ends with the test at the latest, and fails the test if it ever says "panicked". Nothing here uses the
-//! host's library, and nothing sleeps but [`eventually`].
+//! host's library, and nothing sleeps but to look again.
 
 use std::{
     ffi::OsString,
@@ -23,11 +23,19 @@ const POLL: Duration = Duration::from_millis(5);
 
 /// Waits until something is so; a test that waits in vain fails and says for what.
 pub fn eventually(what: &str, within: Duration, mut is_so: impl FnMut() -> bool) {
+    assert!(is_so_within(within, &mut is_so), "waited {within:?} in vain for this: {what}");
+}
+
+/// The one place that sleeps.
+fn is_so_within(within: Duration, is_so: &mut dyn FnMut() -> bool) -> bool {
     let began = Instant::now();
     while !is_so() {
-        assert!(began.elapsed() < within, "waited {within:?} in vain for this: {what}");
+        if began.elapsed() >= within {
+            return false;
+        }
         std::thread::sleep(POLL);
     }
+    true
 }
 
 /// The binary: `MILLSTREAM_BIN`, else the one in the target folder that this test was built in.
@@ -143,26 +151,22 @@ impl Process {
 
     /// Waits until it has printed all of these.
     pub fn until_it_says(&self, words: &[&str], within: Duration) {
-        let began = Instant::now();
-        loop {
+        let said = is_so_within(within, &mut || {
             let output = self.output();
-            if words.iter().all(|word| output.contains(word)) {
-                return;
-            }
-            assert!(began.elapsed() < within, "it did not say {words:?} within {within:?}, but:\n{output}");
-            std::thread::sleep(POLL);
-        }
+            words.iter().all(|word| output.contains(word))
+        });
+        assert!(said, "it did not say {words:?} within {within:?}, but:\n{}", self.output());
     }
 
-    /// Waits until something is so. Fails at once, with the output, if the process ends before.
+    /// Waits until something is so. Fails at once, with the output, if the process ends without.
     pub fn until(&mut self, what: &str, within: Duration, mut is_so: impl FnMut() -> bool) {
-        let began = Instant::now();
-        while !is_so() {
-            let ended = self.child.try_wait().expect("asking for the exit code");
-            let late = began.elapsed() > within;
-            assert!(ended.is_none() && !late, "no {what} after {:?}: {ended:?}\n{}", began.elapsed(), self.output());
-            std::thread::sleep(POLL);
-        }
+        let mut ended = None;
+        let over = is_so_within(within, &mut || {
+            // What it has done is looked at after its end, so that nothing that it did last is missed.
+            ended = self.child.try_wait().expect("asking for the exit code");
+            is_so() || ended.is_some()
+        });
+        assert!(over && (ended.is_none() || is_so()), "no {what} within {within:?}, {ended:?}:\n{}", self.output());
     }
 
     /// Sends a signal.
@@ -185,16 +189,13 @@ impl Process {
 
     /// Waits until it has ended.
     pub fn wait(mut self, within: Duration) -> Ended {
-        let waited = Instant::now();
-        let code = loop {
-            if let Some(status) = self.child.try_wait().expect("asking for the exit code") {
-                break status.code();
-            }
-            if waited.elapsed() > within {
-                panic!("it has not ended within {within:?}; it said:\n{}", self.output());
-            }
-            std::thread::sleep(POLL);
-        };
+        let mut status = None;
+        let ended = is_so_within(within, &mut || {
+            status = self.child.try_wait().expect("asking for the exit code");
+            status.is_some()
+        });
+        assert!(ended, "it has not ended within {within:?}; it said:\n{}", self.output());
+        let code = status.and_then(|status| status.code());
         let took = self.began.elapsed();
         let (stdout, stderr) = (self.stdout.all(), self.stderr.all());
         let ended = Ended { code, stdout, stderr, took };

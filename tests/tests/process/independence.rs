@@ -51,9 +51,12 @@ fn a_pipeline_whose_sink_is_locked_lets_the_other_store_everything() {
 }
 
 #[test]
-fn a_pipeline_whose_plugin_is_missing_starts_nothing() {
-    let sink = "\"discard:\" }\nstage = [{ plugin = \"nope.wasm\" }]\nsource.records = 1 # ";
-    let folder = beside(sink, "");
-    folder.run(&["run"]).assert(2, &["pipeline.toml:"]);
+fn a_pipeline_whose_plugin_is_missing_keeps_all_from_starting() {
+    let folder = beside("\"discard:\"", "records = 10");
+    let config = folder.read("pipeline.toml");
+    let stage = "sink = { url = \"discard:\" }\nstage = [{ plugin = \"nope.wasm\" }]";
+    folder.write("pipeline.toml", config.replace("sink = { url = \"discard:\" }", stage));
+    folder.run(&["run"]).assert(2, &["pipeline.toml:6:21: error[plugin-missing]: there is no plugin at `nope.wasm`"]);
     assert!(!folder.path("out.jsonl").exists(), "something was started");
+    folder.run(&["run", "--only", "well"]).assert(0, &["nothing lost: 10 consumed = 10 written"]);
 }
