@@ -3,7 +3,10 @@
 use std::{net::SocketAddr, time::Duration};
 
 use anyhow::Context;
-use tokio::net::TcpListener;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
 
 use super::{DemoArgs, Exit, UntilArgs, progress::Screen, run};
 use crate::{
@@ -22,7 +25,7 @@ const FAULTS: Faults =
 pub fn demo(args: DemoArgs, screen: &Screen) -> anyhow::Result<Exit> {
     let runtime = run::runtime()?;
     if args.serve_only {
-        return runtime.block_on(serve_only(&args));
+        return run::drive(runtime, serve_only(&args));
     }
     let path = &args.config.config;
     if !path.exists() {
@@ -52,7 +55,7 @@ pub fn demo(args: DemoArgs, screen: &Screen) -> anyhow::Result<Exit> {
         return Ok(Exit::Usage);
     }
     let Some(specs) = run::prepare_or_say(&loaded, screen)? else { return Ok(Exit::Usage) };
-    runtime.block_on(async {
+    run::drive(runtime, async {
         if let Some(listener) = listener {
             tracing::info!("serving made-up users on http://{}/api/", listener.local_addr()?);
             tokio::spawn(serve(listener, args.seed, FAULTS));
@@ -76,11 +79,13 @@ fn poll_instead(config: &mut Config, url: &str) -> bool {
 }
 
 async fn serve_only(args: &DemoArgs) -> anyhow::Result<Exit> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let listener = bind(args.listen).await?;
     println!("serving made-up users on http://{}/api/?results=10", listener.local_addr()?);
     tokio::select! {
         served = serve(listener, args.seed, FAULTS) => served.context("the server ended")?,
         _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
     }
     Ok(Exit::Fine)
 }

@@ -21,10 +21,24 @@ pub use exit::Exit;
 #[command(name = "millstream", version, max_term_width = 100, after_help = AFTER_HELP)]
 pub struct Cli {
     /// What is logged, such as `debug` or `warn,millstream::sink=debug`
-    #[arg(long, global = true, env = "MILLSTREAM_LOG", default_value = "info", value_name = "FILTER")]
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Logging",
+        env = "MILLSTREAM_LOG",
+        default_value = "info",
+        value_name = "FILTER"
+    )]
     log: String,
     /// How it is logged; `auto` is text on a terminal and JSON elsewhere
-    #[arg(long, global = true, env = "MILLSTREAM_LOG_FORMAT", default_value = "auto", value_name = "FORMAT")]
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Logging",
+        env = "MILLSTREAM_LOG_FORMAT",
+        default_value = "auto",
+        value_name = "FORMAT"
+    )]
     log_format: logging::Format,
     #[command(subcommand)]
     verb: Verb,
@@ -49,7 +63,7 @@ enum Verb {
     Check(CheckArgs),
     Demo(DemoArgs),
     /// Build plugins
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example:\n  millstream plugin build plugins/validate")]
     Plugin(PluginVerb),
     /// Print a completion script for a shell
     #[command(after_help = "Example:\n  millstream completions bash > /etc/bash_completion.d/millstream")]

@@ -27,7 +27,7 @@ pub fn run(args: RunArgs, screen: &Screen) -> anyhow::Result<Exit> {
     }
     apply(&args.until, &mut loaded);
     let Some(specs) = prepare_or_say(&loaded, screen)? else { return Ok(Exit::Usage) };
-    runtime()?.block_on(until_done(specs, screen))
+    drive(runtime()?, until_done(specs, screen))
 }
 
 /// Reads the configuration, or prints what is wrong with it.
@@ -88,6 +88,14 @@ pub(super) fn apply(until: &UntilArgs, loaded: &mut Loaded) {
 
 pub(super) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the I/O runtime")
+}
+
+/// Drives the work of a verb to its end, and waits for nothing after it: a write to a locked file that no one waits for any
+/// more would hold the process up for as long as the lock is held. Whatever it was about is not committed.
+pub(super) fn drive<T>(runtime: tokio::runtime::Runtime, work: impl Future<Output = T>) -> T {
+    let result = runtime.block_on(work);
+    runtime.shutdown_background();
+    result
 }
 
 /// Runs pipelines until they end, or a signal ends them; then prints what became of the records.

@@ -81,7 +81,10 @@ impl Lines {
         }
         self.torn = true;
         self.file.write_all(lines)?;
-        self.file.sync_data()?;
+        // A pipe or a device keeps nothing to sync, and says that it cannot.
+        if self.file.metadata()?.is_file() {
+            self.file.sync_data()?;
+        }
         self.torn = false;
         Ok(())
     }
@@ -104,7 +107,9 @@ fn open(path: &Path) -> io::Result<File> {
     let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
     end_torn_line(&mut file)?;
     // The file's entry in its folder has to survive a crash too.
-    file.sync_all()?;
+    if file.metadata()?.is_file() {
+        file.sync_all()?;
+    }
     sync_folder(path)?;
     Ok(file)
 }
