@@ -56,9 +56,6 @@ base() {
   rm -rf "$WORK/rootfs"
   debootstrap --variant=minbase bookworm "$WORK/rootfs" "$mirror" >"$WORK/debootstrap.log" 2>&1 ||
     die "debootstrap; see $WORK/debootstrap.log"
-  # What the machine trusts, so that builds reach the package registries the way it does.
-  mkdir -p "$WORK/rootfs/etc/ssl/certs"
-  cp -L /etc/ssl/certs/ca-certificates.crt "$WORK/rootfs/etc/ssl/certs/"
   tar -C "$WORK/rootfs" -c . | podman import - "$image" >/dev/null
   rm -rf "$WORK/rootfs"
   say "$image made"
@@ -182,10 +179,14 @@ rust_image() {
   for target in wasm32-unknown-unknown "$(rustc -vV | sed -n 's/host: //p')"; do
     cp -a "$sysroot/lib/rustlib/$target" "$context/rust/lib/rustlib/"
   done
+  # What the machine trusts, so that cargo reaches the registry the way it does here.
+  cp -L /etc/ssl/certs/ca-certificates.crt "$context/machine.crt"
   build "$image" "$context" <<D
 FROM $(image_of_stage '$p')
 RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev ca-certificates && rm -rf /var/lib/apt/lists/*
 COPY rust /usr/local
+COPY machine.crt /etc/ssl/
+ENV CARGO_HTTP_CAINFO=/etc/ssl/machine.crt
 D
 }
 

@@ -39,8 +39,7 @@ fn kafka(stream: &mut TcpStream) -> Result<String> {
     push_string(&mut request, "xtask");
     request.extend(0_i32.to_be_bytes()); // an empty list of topics, not null, which would mean all
     request.push(0); // create none
-    stream.write_all(&length(&request)?.to_be_bytes())?;
-    stream.write_all(&request)?;
+    stream.write_all(&[&length(&request)?.to_be_bytes(), request.as_slice()].concat())?;
 
     let mut size = [0; 4];
     stream.read_exact(&mut size)?;
@@ -85,9 +84,8 @@ fn cassandra(stream: &mut TcpStream) -> Result<String> {
 
 /// One request and its answer, protocol version 4, on stream 0.
 fn cql(stream: &mut TcpStream, opcode: u8, body: &[u8], expected: u8) -> Result<Vec<u8>> {
-    stream.write_all(&[4, 0, 0, 0, opcode])?;
-    stream.write_all(&length(body)?.to_be_bytes())?;
-    stream.write_all(body)?;
+    // In one write: whoever is no Cassandra may hang up after the first bytes, and its answer is worth more than that.
+    stream.write_all(&[&[4, 0, 0, 0, opcode], length(body)?.to_be_bytes().as_slice(), body].concat())?;
     let mut header = [0; 9];
     stream.read_exact(&mut header)?;
     let [_version, _flags, _stream_high, _stream_low, answered, size @ ..] = header;
