@@ -2,8 +2,9 @@
 # Proves docker-compose.yml and the Dockerfile on a Debian machine that has no Docker engine and can pull no image.
 #
 #   try.sh engines   Kafka and Cassandra by the compose file: start, health checks, published ports, restart with data
-#   try.sh host      the Dockerfile: build it, run the whole compose file, wait for rows in Cassandra
-#   try.sh all       both, then clean up
+#   try.sh host      the Dockerfile, from a fresh clone; takes as long as a release build
+#   try.sh whole     the whole compose file, with the host's image that is there; waits for rows in Cassandra
+#   try.sh all       everything, then clean up
 #   try.sh clean     stop everything and delete containers, volumes and images
 #
 # Every image that the files name is stood in for by one made here under the same name: Debian by debootstrap, Kafka and
@@ -42,6 +43,8 @@ default_ulimits = ["nofile=1024:1024", "nproc=1000:1000"]
 CONF
   local missing=()
   for tool in podman podman-compose runc debootstrap; do command -v "$tool" >/dev/null || missing+=("$tool"); done
+  # Without it, containers do not find each other by the names of their services.
+  [ -x /usr/lib/cni/dnsname ] || missing+=(golang-github-containernetworking-plugin-dnsname)
   ((${#missing[@]})) || return 0
   say "installing ${missing[*]}"
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" uidmap >"$WORK/apt.log" 2>&1 ||
@@ -225,12 +228,15 @@ engines() {
   say "cassandra kept its data through a new container"
 }
 
-host() {
+host_image() {
   rust_image
   # A fresh clone, so that nothing of this working tree counts that is not committed.
   rm -rf "$WORK/clone" && git clone -q "$TOP" "$WORK/clone"
   podman build -t "$(image_of_service millstream)" "$WORK/clone" >"$WORK/host.log" 2>&1 || die "building the host; see $WORK/host.log"
   say "$(image_of_service millstream) made, $(podman image inspect --format '{{.Size}}' "$(image_of_service millstream)") bytes"
+}
+
+whole() {
   compose up -d --no-build kafka cassandra random-user
   for service in kafka cassandra random-user; do healthy "$service"; done
   compose up -d --no-build millstream
@@ -256,8 +262,9 @@ clean() {
 [ "$(id -u)" = 0 ] || die "runs as root only: debootstrap and podman need it here"
 case ${1:-} in
   engines) tools; base; engines ;;
-  host) tools; base; kafka_image; cassandra_image; host ;;
-  all) tools; base; engines; host; clean ;;
+  host) tools; base; host_image ;;
+  whole) tools; base; kafka_image; cassandra_image; have_image "$(image_of_service millstream)" || host_image; whole ;;
+  all) tools; base; engines; host_image; whole; clean ;;
   clean) tools; clean ;;
   *) sed -n '2,/^set/p' "$0" | grep '^#' | cut -c3-; exit 2 ;;
 esac
