@@ -54,6 +54,9 @@ pub(crate) fn settings(
         if OURS.contains(&name.as_str()) {
             return Err(name.clone());
         }
+        if name == "debug" {
+            config.set_log_level(RDKafkaLogLevel::Debug);
+        }
         config.set(name, value);
     }
     Ok(config)

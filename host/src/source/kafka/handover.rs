@@ -68,7 +68,7 @@ struct State {
     quiet_since: u64,
     fault: Option<Fault>,
     assignment: Assignment,
-    /// Where reading of each assigned partition began, and its end as last seen.
+    /// From where on nothing of each assigned partition has been handed over, at least, and its end as last seen.
     extents: BTreeMap<i32, (i64, i64)>,
     durable: Positions,
     uncommitted: bool,
@@ -215,9 +215,16 @@ impl Handover {
         self.state().waiting.is_empty()
     }
 
-    /// Says that when that call of `fill` was made, everything had been handed over.
-    pub(super) fn caught_up(&self, asked: u64) {
-        self.state().caught_up = asked;
+    /// Says that when that call of `fill` was made, everything had been handed over; `next` is then how far that is.
+    pub(super) fn caught_up(&self, asked: u64, next: &BTreeMap<i32, i64>) {
+        let mut state = self.state();
+        state.caught_up = asked;
+        for (partition, next) in next {
+            if let Some((begin, _)) = state.extents.get_mut(partition) {
+                *begin = *next;
+            }
+        }
+        drop(state);
         self.news.notify_one();
     }
 
@@ -246,7 +253,10 @@ impl Handover {
         let mut state = self.state();
         state.assignment.generation += 1;
         let generation = state.assignment.generation;
-        state.assignment.since.extend(extents.keys().map(|partition| (*partition, generation)));
+        for partition in extents.keys() {
+            // One that was ours already stays ours without a break, and so does what was read of it.
+            state.assignment.since.entry(*partition).or_insert(generation);
+        }
         state.extents.extend(extents);
         // What lies before the beginning is handled: by another member, or because it is not wanted. Committing an
         // older position would set the group back, and committing none would move a `start` of latest on.

@@ -70,7 +70,8 @@ pub async fn open(config: &KafkaSource, context: &OpenContext) -> Result<KafkaRe
         ("group.id", config.group.as_str()),
         ("enable.auto.commit", "false"),
         ("enable.auto.offset.store", "false"),
-        ("enable.partition.eof", "true"),
+        // librdkafka counts such an event as a record that was read, and leaves the next one out after a rebalance.
+        ("enable.partition.eof", "false"),
         // Never a silent reset: a position that is gone comes back as an error.
         ("auto.offset.reset", "error"),
         ("partition.assignment.strategy", "cooperative-sticky"),

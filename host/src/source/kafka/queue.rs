@@ -102,8 +102,6 @@ pub(super) struct Fetched<'c> {
 pub(super) enum Message {
     /// A record at this place, of so many bytes.
     Record { partition: i32, offset: i64, bytes: usize },
-    /// The partition has been read up to before this offset, and there is no more yet.
-    End { partition: i32, offset: i64 },
     /// The partition cannot be read on.
     Error { partition: i32, code: RDKafkaErrorCode },
 }
@@ -126,7 +124,6 @@ impl Fetched<'_> {
             RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => {
                 Message::Record { partition, offset, bytes: message.len.saturating_add(message.key_len) }
             }
-            RDKafkaRespErr::RD_KAFKA_RESP_ERR__PARTITION_EOF => Message::End { partition, offset },
             code => Message::Error { partition, code: code.into() },
         })
     }

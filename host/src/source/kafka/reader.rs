@@ -97,6 +97,10 @@ impl Reader<'_> {
         self.settle();
         if self.committed.elapsed() >= COMMIT_EVERY {
             self.commit_now();
+            self.task.asker.serve();
+            for partition in self.next.keys() {
+                self.queue.forward(*partition);
+            }
         }
         if self.task.handover.failed() {
             std::thread::park_timeout(TURN);
@@ -187,13 +191,6 @@ impl Reader<'_> {
                     *next = offset + 1;
                     self.fetched.take(Some(&mut self.batch));
                 }
-                // Beyond the last record where transactions leave their marks.
-                Message::End { partition, offset } => {
-                    self.fetched.take(None);
-                    if let Some(next) = self.next.get_mut(&partition) {
-                        *next = offset.max(*next);
-                    }
-                }
                 Message::Error { partition, code } => {
                     self.fetched.take(None);
                     self.stopped(partition, code);
@@ -227,13 +224,11 @@ impl Reader<'_> {
 
     /// Nothing has arrived for a while: finds out whether everything has been read.
     fn quiet(&mut self, asked: u64) {
-        for partition in self.next.keys() {
-            self.queue.forward(*partition);
-        }
         // Before the first assignment nothing is known.
         if self.generation == 0 || self.task.handover.knows(asked) || !self.task.handover.is_empty() {
             return;
         }
+        self.skip_marks();
         let partitions: Vec<i32> = self.next.keys().copied().collect();
         match self.task.asker.offsets(&self.task.topic, &partitions, Offset::End, ASK_END) {
             Ok(ends) => {
@@ -241,7 +236,7 @@ impl Reader<'_> {
                     self.task.handover.set_end(*partition, *end);
                 }
                 if self.next.iter().all(|(partition, next)| ends.get(partition).is_some_and(|end| end <= next)) {
-                    self.task.handover.caught_up(asked);
+                    self.task.handover.caught_up(asked, &self.next);
                 }
             }
             Err(code) => self.consumer.context().log.error(code, &format!("cannot ask where the topic ends: {code}")),
@@ -252,12 +247,25 @@ impl Reader<'_> {
     fn stopped(&mut self, partition: i32, code: RDKafkaErrorCode) {
         use RDKafkaErrorCode as Code;
         match code {
-            // Our place is gone, by retention or because the topic was created again: find out which.
-            Code::AutoOffsetReset | Code::OffsetOutOfRange | Code::LogTruncation => self.take_over_again(partition),
-            code if is_refusal(code) => self.refused(code),
+            code if is_refusal(code) => return self.refused(code),
+            // Our place is gone, by retention or because the topic was created again.
+            Code::AutoOffsetReset | Code::OffsetOutOfRange | Code::LogTruncation => {}
             code => {
                 let topic = &self.task.topic;
                 self.consumer.context().log.error(code, &format!("topic `{topic}` partition {partition}: {code}"));
+            }
+        }
+        // librdkafka counts an error as a record that was read, and would leave the next one out after a pause.
+        self.take_over_again(partition);
+    }
+
+    /// Nothing is waiting anywhere: what librdkafka has gone past since the last record are marks of transactions.
+    fn skip_marks(&mut self) {
+        let Ok(positions) = self.consumer.position() else { return };
+        for element in positions.elements() {
+            if let (Some(next), Offset::Offset(position)) = (self.next.get_mut(&element.partition()), element.offset())
+            {
+                *next = position.max(*next);
             }
         }
     }
@@ -277,7 +285,6 @@ impl Reader<'_> {
             let partitions: Vec<i32> = self.next.keys().copied().collect();
             self.commit(&partitions);
         }
-        self.task.asker.serve();
         self.committed = Instant::now();
     }
 

@@ -1,6 +1,9 @@
 //! Where reading begins, what a record looks like, and when everything has been read.
 
-use rdkafka::{Offset, TopicPartitionList};
+use rdkafka::{
+    Offset, TopicPartitionList,
+    producer::{BaseProducer, BaseRecord, Producer},
+};
 
 use super::*;
 
@@ -190,5 +193,30 @@ async fn a_batch_is_bounded_in_bytes_and_a_larger_record_stands_alone() {
         }
     }
     assert_eq!(sizes, [2, 1, 1]);
+    topic.delete().await;
+}
+
+#[tokio::test]
+async fn the_marks_of_transactions_are_neither_records_nor_waited_for() {
+    let Some(topic) = Topic::named() else { return };
+    let topic = topic.create(1).await;
+    let (name, brokers) = (topic.name.clone(), topic.brokers.clone());
+    let written = tokio::task::spawn_blocking(move || {
+        let patience = Duration::from_secs(20);
+        let producer: BaseProducer =
+            ClientConfig::new().set("bootstrap.servers", brokers).set("transactional.id", &name).create().unwrap();
+        producer.init_transactions(patience).unwrap();
+        for (value, keep) in [("kept", true), ("undone", false)] {
+            producer.begin_transaction().unwrap();
+            producer.send(BaseRecord::<(), str>::to(&name).payload(value)).unwrap();
+            producer.flush(patience).unwrap();
+            let ended = if keep { producer.commit_transaction(patience) } else { producer.abort_transaction(patience) };
+            ended.unwrap();
+        }
+    });
+    written.await.unwrap();
+    let mut reader = topic.reader(Positions::default()).await;
+    assert_eq!(texts(&drain(&mut reader).await.unwrap()), ["kept"]);
+    assert_eq!(reader.lag(), Some(0));
     topic.delete().await;
 }

@@ -7,12 +7,12 @@ use super::*;
 const KEYS: [&str; 8] = ["a", "b", "c", "d", "e", "f", "g", "h"];
 
 async fn write_round(topic: &Topic, round: u32) -> BTreeSet<String> {
-    let mut written = BTreeSet::new();
+    let mut batch = Batch::new("made".into());
     for key in KEYS {
-        let values: Vec<String> = (0..50).map(|n| format!("{round}-{key}-{n}")).collect();
-        topic.write(key, values.clone()).await;
-        written.extend(values);
+        (0..50).for_each(|n| batch.push(record(Some(key), &format!("{round}-{key}-{n}"))));
     }
+    let written = texts(&batch).into_iter().collect();
+    assert_eq!(write_all(&mut topic.writer().await, batch).await, []);
     written
 }
 
@@ -99,5 +99,55 @@ async fn records_read_ahead_of_a_revoked_partition_are_not_handed_out() {
     let mut all: BTreeSet<String> = texts(&rest).into_iter().chain(texts(&share)).collect();
     all.extend(texts(&taken));
     assert_eq!(all, written);
+    topic.delete().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_that_arrive_while_members_come_and_go_are_all_read() {
+    let Some(topic) = Topic::named() else { return };
+    let topic = Arc::new(topic.create(4).await);
+    let done = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let writing = tokio::spawn({
+        let (topic, done) = (topic.clone(), done.clone());
+        async move {
+            let mut writer = topic.writer().await;
+            let mut written = BTreeSet::new();
+            // One record per partition and write, so that every partition is read to its end again and again.
+            for round in 0.. {
+                let mut batch = Batch::new("made".into());
+                KEYS.iter().for_each(|key| batch.push(record(Some(key), &format!("{round}-{key}"))));
+                written.extend(texts(&batch));
+                assert_eq!(write_all(&mut writer, batch).await, []);
+                if done.load(std::sync::atomic::Ordering::Relaxed) {
+                    return written;
+                }
+            }
+            written
+        }
+    });
+    let mut seen = BTreeSet::new();
+    let mut first = topic.reader(Positions::default()).await;
+    for _ in 0..2 {
+        let mut second = topic.reader(Positions::default()).await;
+        let joined = async {
+            while second.assigned() < 2 || first.assigned() > 2 {
+                seen.extend(read(&mut [&mut first, &mut second], 1).await.into_iter().map(|(_, text)| text));
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), joined).await.expect("the partitions were not shared");
+        Box::new(second).close().await;
+        let left = async {
+            while first.assigned() < 4 {
+                seen.extend(read(&mut [&mut first], 1).await.into_iter().map(|(_, text)| text));
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), left).await.expect("the partitions did not come back");
+    }
+    done.store(true, std::sync::atomic::Ordering::Relaxed);
+    let written = writing.await.unwrap();
+    seen.extend(texts(&drain(&mut first).await.unwrap()));
+    // Some may come twice: read by the one, committed too late for the other.
+    let missing: Vec<_> = written.difference(&seen).collect();
+    assert!(missing.is_empty(), "{} of {} are missing: {missing:?}", missing.len(), written.len());
     topic.delete().await;
 }
