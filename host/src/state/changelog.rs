@@ -226,7 +226,7 @@ impl Changelog {
     fn expire(&mut self, now_ms: i64) -> Result<(), ChangelogError> {
         let Some(ttl) = self.longest_ttl_s else { return Ok(()) };
         while let Some((path, last_ms)) = self.closed.first() {
-            if now_ms.saturating_sub(*last_ms) < i64::from(ttl) * 1000 {
+            if now_ms.saturating_sub(*last_ms) <= (i64::from(ttl) + 1) * 1000 {
                 break;
             }
             std::fs::remove_file(path).map_err(io_error("delete the expired", path))?;

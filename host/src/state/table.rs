@@ -151,7 +151,8 @@ impl Table {
 }
 
 fn alive(ttl: Option<Seconds>, at: Seconds, now: Seconds) -> bool {
-    ttl.is_none_or(|ttl| now.saturating_sub(at) < ttl)
+    // Both times are cut to whole seconds: `<` would forget an entry up to a second before its time.
+    ttl.is_none_or(|ttl| now.saturating_sub(at) <= ttl)
 }
 
 #[cfg(test)]
@@ -166,8 +167,9 @@ mod tests {
             let mut table = Table::new(10_000);
             assert!(table.put_if_absent(key, 100));
             assert!(!table.put_if_absent(key, 109));
-            assert!(table.put_if_absent(key, 110));
-            assert!(!table.put_if_absent(key, 111));
+            assert!(!table.put_if_absent(key, 110));
+            assert!(table.put_if_absent(key, 111));
+            assert!(!table.put_if_absent(key, 112));
         }
     }
 
