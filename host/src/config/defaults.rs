@@ -33,6 +33,8 @@ pub const STAGE_TIMEOUT: Duration = Duration::from_secs(1);
 pub const SINK_TIMEOUT: Duration = Duration::from_secs(30);
 /// Short, because everything waits for the sink.
 pub const SINK_RETRY_MAX_DELAY: Duration = Duration::from_secs(10);
+/// Longer than a batch takes in a busy database, shorter than a group waits for its members.
+pub const DRAIN: Duration = Duration::from_secs(10);
 /// Survives the loss of a replica without waiting for other datacenters.
 pub const CONSISTENCY: &str = "local_quorum";
 /// Keeps a small cluster busy without filling its queues.

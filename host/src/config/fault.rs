@@ -30,6 +30,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("no-dead-letters", "there is no topic beside which the dead letters could go"),
     ("loop", "the pipeline would read what it writes"),
     ("reserved-option", "the delivery guarantees depend on this option"),
+    ("state-without-kafka", "state in a topic needs a source whose partitions it can follow"),
     ("lost-records", "a warning: rejected records are thrown away"),
     ("shared-group", "a warning: two pipelines share a consumer group"),
 ];

@@ -21,6 +21,7 @@ mod settings;
 mod sink;
 mod source;
 mod stage;
+mod state;
 mod suggest;
 mod tree;
 mod url;

@@ -45,6 +45,8 @@ pub struct PipelineConfig {
     /// Where rejected and refused ones go. Default: `<topic>.dead_letters` beside the source's topic, or beside the
     /// sink's where the source has none.
     pub dead_letters: SinkConfig,
+    /// `[pipeline.state]`: a topic for state and positions. Default: files below `data_dir`.
+    pub state: Option<TopicState>,
     /// `for`: ends the pipeline after that time. Default: never.
     pub run_for: Option<Duration>,
     /// `until = "caught-up"`: ends the pipeline once it has handled all there was.
@@ -67,6 +69,8 @@ pub struct SourceConfig {
     /// `trigger_records` and `trigger_interval`: at most so many records in each interval (Spark's
     /// `maxOffsetsPerTrigger` and processing time). Default: no limit.
     pub trigger: Option<Trigger>,
+    /// `drain`: how long a partition that goes to another host may wait until what was read of it is durable.
+    pub drain: Duration,
 }
 
 /// At most `records` in every `interval`.
@@ -132,7 +136,24 @@ pub struct KafkaSource {
     pub group: String,
     /// `start`: `"earliest"` or `"latest"`.
     pub start: Start,
+    /// `instance`: the member's name in the group where it is a static one.
+    pub instance: Option<String>,
     /// `[….options]`: further settings of librdkafka, as they are. Values are secrets.
+    pub options: Vec<(String, String)>,
+}
+
+/// `[pipeline.state]`: a changelog in a topic of Apache Kafka.
+#[derive(Clone, PartialEq)] // `Debug` hides the secrets: see redacted.rs
+pub struct TopicState {
+    /// The `url` as written, secrets masked; for messages.
+    pub display: String,
+    /// `host:port`, separated by commas.
+    pub brokers: String,
+    /// The topic.
+    pub topic: String,
+    /// `replication_factor`, where the topic is created. Default: the broker's own (-1).
+    pub replication: i32,
+    /// `[….options]`: further settings of librdkafka, as they are. Default: those of the source. Values are secrets.
     pub options: Vec<(String, String)>,
 }
 

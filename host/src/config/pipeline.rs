@@ -9,6 +9,7 @@ use super::{
     sink::sink,
     source::source,
     stage::stages,
+    state::state,
     tree::Section,
     url::{self, Role},
 };
@@ -71,6 +72,7 @@ fn pipeline(cx: &mut Context<'_>, section: &Section<'_>, name: Option<String>) -
             _ => None,
         },
     };
+    let state = state(cx, section, source.as_ref());
     let run_for = section.time(cx, "for");
     let until_caught_up = section.choice(cx, "until").is_some();
     let (source, sink, dead_letters) = (source?, sink?, dead_letters?);
@@ -81,7 +83,7 @@ fn pipeline(cx: &mut Context<'_>, section: &Section<'_>, name: Option<String>) -
         let fault = Fault::new("lost-records", section.value_span("dead_letters"), message).warning();
         cx.fault(fault.hint("keep them in a topic or a file: `url = \"file:dead_letters.jsonl\"`"));
     }
-    Some(PipelineConfig { name: name?, source, stages, sink, dead_letters, run_for, until_caught_up })
+    Some(PipelineConfig { name: name?, source, stages, sink, dead_letters, state, run_for, until_caught_up })
 }
 
 /// `<topic>.dead_letters` on the engine of the source's topic, or else of the sink's.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{
-    model::{CassandraSink, HttpSource, KafkaSink, KafkaSource},
+    model::{CassandraSink, HttpSource, KafkaSink, KafkaSource, TopicState},
     secret::mask_url,
 };
 
@@ -33,12 +33,26 @@ impl fmt::Debug for HttpSource {
 
 impl fmt::Debug for KafkaSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { brokers, topic, group, start, options } = self;
+        let Self { brokers, topic, group, start, instance, options } = self;
         f.debug_struct("KafkaSource")
             .field("brokers", brokers)
             .field("topic", topic)
             .field("group", group)
             .field("start", start)
+            .field("instance", instance)
+            .field("options", &Hidden(options))
+            .finish()
+    }
+}
+
+impl fmt::Debug for TopicState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { display, brokers, topic, replication, options } = self;
+        f.debug_struct("TopicState")
+            .field("display", display)
+            .field("brokers", brokers)
+            .field("topic", topic)
+            .field("replication", replication)
             .field("options", &Hidden(options))
             .finish()
     }

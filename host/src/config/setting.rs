@@ -41,6 +41,8 @@ pub enum Place {
     Sink,
     /// `[pipeline.sink.create]`
     Create,
+    /// `[pipeline.state]`
+    State,
 }
 
 /// What the value of a setting may be.
@@ -119,6 +121,7 @@ impl Place {
             Place::Stage => "[[pipeline.stage]]",
             Place::Sink => "[pipeline.sink]",
             Place::Create => "[pipeline.sink.create]",
+            Place::State => "[pipeline.state]",
         }
     }
 
@@ -126,6 +129,7 @@ impl Place {
     pub fn noun(self) -> &'static str {
         match self {
             Place::Source => "source",
+            Place::State => "state",
             _ => "sink",
         }
     }

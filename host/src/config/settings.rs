@@ -36,6 +36,7 @@ pub const SETTINGS: &[Setting] = &[
     row("stage", Place::Pipeline, ALL, T::Tables, D::Words("records pass as they are"), "what is done to them, in order"),
     row("sink", Place::Pipeline, ALL, T::Table, D::Required, "where they go"),
     row("dead_letters", Place::Pipeline, ALL, T::Table, D::Words("`<topic>.dead_letters` beside the source's topic, else beside the sink's"), "a sink for rejected and refused records"),
+    row("state", Place::Pipeline, ALL, T::Table, D::Words("files below `data_dir`"), "keeps state and positions in a topic, so that they move with the partitions of a `kafka:` source from host to host"),
     row("for", Place::Pipeline, ALL, T::Time(d::MIN_TIME, d::MAX_RUN), D::Words("without end"), "ends the pipeline after that time"),
     row("until", Place::Pipeline, ALL, T::OneOf(&["caught-up"]), D::Words("without end"), "`\"caught-up\"`: ends the pipeline once it has handled all there was"),
 
@@ -47,6 +48,8 @@ pub const SETTINGS: &[Setting] = &[
     row("trigger_interval", Place::Source, ALL, T::Time(d::MIN_TIME, d::MAX_WAIT), D::Words("none; `\"1s\"` with `trigger_records`"), "time from the beginning of one read to the next"),
     row("start", Place::Source, TOPICS, T::OneOf(&["earliest", "latest"]), D::Text("earliest"), "where to begin without a position: with the oldest record, or with the next one to arrive"),
     row("group", Place::Source, TOPICS, T::Text, D::Words("`millstream-<pipeline>`"), "consumer group: readers of one group share the topic"),
+    row("instance", Place::Source, KAFKA, T::Text, D::Words("none"), "static membership: a host that comes back with the same name within `session.timeout.ms` keeps its partitions"),
+    row("drain", Place::Source, KAFKA, T::Time(d::MIN_TIME, d::MAX_WAIT), D::Time(d::DRAIN), "how long a partition that goes to another host may wait until what was read of it is durable; after that the pipeline begins anew from its last commit"),
     row("options", Place::Source, KAFKA, T::Texts, D::Words("none"), "further settings of librdkafka, as they are"),
     row("every", Place::Source, HTTP, T::Time(d::MIN_TIME, d::MAX_WAIT), D::Time(d::HTTP_EVERY), "time from one request to the next"),
     row("split", Place::Source, HTTP, T::Text, D::Words("the whole answer is one record"), "JSON pointer to the array whose items are the records"),
@@ -75,6 +78,10 @@ pub const SETTINGS: &[Setting] = &[
     row("concurrency", Place::Sink, CASSANDRA, T::Count("writes", 1, d::MAX_CONCURRENCY), D::Count(d::CONCURRENCY as u64), "most writes under way at the same time"),
     row("partitions", Place::Sink, LOG, T::Count("partitions", 1, d::MAX_PARTITIONS), D::Count(d::PARTITIONS as u64), "partitions of the topic, where it is created"),
     row("format", Place::Sink, LINES, T::OneOf(&["value", "envelope"]), D::Words("`\"value\"`; `\"envelope\"` for dead letters"), "a line per record: its value, or a JSON object with key, headers, timestamp and value"),
+
+    row("url", Place::State, ALL, T::Url, D::Required, "the topic: `kafka://host:port/topic`; it is created with as many partitions as the source's"),
+    row("replication_factor", Place::State, ALL, T::Count("replicas", 1, d::MAX_REPLICATION_FACTOR), D::Words("the broker's own"), "copies of the topic, where it is created"),
+    row("options", Place::State, ALL, T::Texts, D::Words("those of the source"), "further settings of librdkafka, as they are"),
 
     row("columns", Place::Create, ALL, T::Texts, D::Required, "the columns in order: `name = \"type\"`"),
     row("primary_key", Place::Create, ALL, T::Text, D::Words("the first column"), "the column that identifies a row"),

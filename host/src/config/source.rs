@@ -23,6 +23,7 @@ pub(super) fn source(cx: &mut Context<'_>, section: &mut Section<'_>, pipeline: 
     let batch_bytes = section.bytes(cx, "batch_bytes");
     let linger = section.time(cx, "linger");
     let trigger = trigger(cx, section);
+    let drain = section.time(cx, "drain");
     let address = url.as_ref().and_then(|url| address(cx, url, Role::Source));
     let is_usable = address.is_some();
     let address = address.or_else(|| url::stand_in(kind?))?;
@@ -35,6 +36,7 @@ pub(super) fn source(cx: &mut Context<'_>, section: &mut Section<'_>, pipeline: 
         batch_bytes: batch_bytes.unwrap_or(d::BATCH_BYTES),
         linger: linger.unwrap_or(d::LINGER),
         trigger,
+        drain: drain.unwrap_or(d::DRAIN),
     })
 }
 
@@ -84,6 +86,7 @@ fn endpoint(
             topic,
             group: group(cx, section, pipeline),
             start: start(cx, section),
+            instance: instance(cx, section),
             options: options(cx, section),
         }),
         Address::Log { topic } => {
@@ -119,6 +122,18 @@ fn group(cx: &mut Context<'_>, section: &Section<'_>, pipeline: &str) -> String 
         cx.fault(Fault::new("bad-name", group.span, message).hint("leave it out for `millstream-<pipeline>`"));
     }
     group.value
+}
+
+fn instance(cx: &mut Context<'_>, section: &Section<'_>) -> Option<String> {
+    let instance = section.text(cx, "instance")?;
+    let is_fine =
+        !instance.value.is_empty() && instance.value.len() <= 249 && !instance.value.contains(char::is_control);
+    if !is_fine {
+        let message = format!("{} cannot be the name of a member of a group", instance.quoted());
+        cx.fault(Fault::new("bad-name", instance.span, message).hint("give each host a short name of its own"));
+        return None;
+    }
+    Some(instance.value)
 }
 
 fn split(cx: &mut Context<'_>, section: &Section<'_>) -> Option<String> {

@@ -103,7 +103,7 @@ fn settings_md_is_the_table_of_settings() {
 fn with_setting(place: Place, kind: &str, line: &str) -> String {
     let source = match (place, kind) {
         (Place::Source, "http") => "http://h/",
-        (Place::Source, "kafka") => "kafka://h:1/a",
+        (Place::Source, "kafka") | (Place::State, _) => "kafka://h:1/a",
         (Place::Source, "file") => "file:a",
         (Place::Source, "generator") => "generator:users",
         _ => "log:a",
@@ -141,6 +141,9 @@ fn with_setting(place: Place, kind: &str, line: &str) -> String {
     }
     if place == Place::Create {
         text += &format!("[pipeline.sink.create]\n{}\n", at(Place::Create, "columns", "columns = { id = \"uuid\" }"));
+    }
+    if place == Place::State {
+        text += &format!("[pipeline.state]\n{}\n", at(Place::State, "url", "url = \"kafka://h:1/s\""));
     }
     if !(place == Place::Pipeline && line.starts_with("dead_letters =")) {
         text += "[pipeline.dead_letters]\nurl = \"stdout:\"\n";

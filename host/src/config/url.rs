@@ -25,6 +25,7 @@ pub(super) enum Role {
     Source,
     Sink,
     DeadLetters,
+    State,
 }
 
 /// What is wrong with an address.
@@ -73,6 +74,7 @@ impl Role {
         match self {
             Role::Source => scheme.source,
             Role::Sink | Role::DeadLetters => scheme.sink,
+            Role::State => scheme.kind == "kafka",
         }
     }
 
@@ -81,6 +83,7 @@ impl Role {
             Role::Source => "source",
             Role::Sink => "sink",
             Role::DeadLetters => "sink for dead letters",
+            Role::State => "topic for state",
         }
     }
 }
@@ -135,6 +138,7 @@ pub(super) fn parse(url: &str, role: Role) -> Result<Address, UrlFault> {
         let message = match role {
             Role::Source => format!("`{name}:` is a sink and cannot be read"),
             Role::Sink | Role::DeadLetters => format!("`{name}:` is a source and cannot be written to"),
+            Role::State => format!("state cannot be kept in `{name}:`"),
         };
         return Err(UrlFault { code: "wrong-scheme", message, hint: forms() });
     }

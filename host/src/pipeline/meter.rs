@@ -56,22 +56,31 @@ impl Meter {
         figures.totals = totals;
     }
 
-    /// Shows the totals of a commit; complains where records are unaccounted for.
-    pub(super) fn commit(&self, pipeline: &str, totals: &Totals) {
-        if totals.drift() != 0 {
+    /// Partitions came with what had become of their records on other hosts.
+    pub(super) fn taken_over(&self, grown: &Totals) {
+        let mut figures = self.lock();
+        figures.totals.add(grown);
+        figures.at_start.add(grown);
+    }
+
+    /// Adds what a commit has made durable; complains where records are unaccounted for.
+    pub(super) fn commit(&self, pipeline: &str, added: &Totals) {
+        let mut figures = self.lock();
+        if added.written > 0 && figures.first_written.is_none() {
+            figures.first_written = Some(Instant::now());
+        }
+        figures.totals.add(added);
+        figures.commits += 1;
+        figures.waiting = None;
+        let drift = figures.totals.drift();
+        drop(figures);
+        if drift != 0 {
             tracing::error!(
                 pipeline,
-                drift = totals.drift() as i64,
+                drift = drift as i64,
                 "records are unaccounted for: consumed + split is not written + dropped + dead-lettered"
             );
         }
-        let mut figures = self.lock();
-        if totals.written > figures.at_start.written && figures.first_written.is_none() {
-            figures.first_written = Some(Instant::now());
-        }
-        figures.totals.clone_from(totals);
-        figures.commits += 1;
-        figures.waiting = None;
     }
 
     pub(super) fn lag(&self, lag: Option<u64>) {

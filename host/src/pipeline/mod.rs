@@ -6,12 +6,15 @@
 mod dead_letter;
 mod deliver;
 mod host;
+mod ledger;
 mod meter;
+mod open;
 mod prepare;
 mod reader;
 mod retry;
 mod run;
 mod stop;
+mod tally;
 mod worker;
 mod writer;
 

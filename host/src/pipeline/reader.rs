@@ -2,13 +2,16 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::{sync::mpsc, time::Instant};
+use tokio::{
+    sync::{Semaphore, mpsc},
+    time::Instant,
+};
 
-use super::{Meter, Stop};
+use super::{Meter, Stop, worker::Task};
 use crate::{
     config::{SourceConfig, Trigger},
     record::Batch,
-    source::{BatchLimits, Filled, Source, SourceError},
+    source::{BatchLimits, Custody, Filled, Source, SourceError},
 };
 
 /// How long a source waits for a first record before the reader looks at the clock again.
@@ -16,64 +19,109 @@ const IDLE: Duration = Duration::from_millis(100);
 /// Longest wait after an error of the source that may pass.
 const MAX_RETRY_DELAY: Duration = Duration::from_secs(10);
 
-/// Reads until it is told to stop, the source ends, or all is read and that is what was asked for. Then closes the source.
-pub(super) async fn read(
-    mut source: Box<dyn Source>,
-    config: &SourceConfig,
-    until_caught_up: bool,
-    batches: mpsc::Sender<Arc<Batch>>,
-    meter: &Meter,
-    mut stop: Stop,
-) -> Result<(), SourceError> {
-    let topic: Arc<str> = config.display.as_str().into();
-    let topic = source_topic(config).unwrap_or(topic);
-    let mut window = Window::new(config.trigger);
-    let mut failures = super::retry::Backoff::new(MAX_RETRY_DELAY);
-    let result = loop {
-        let limits = BatchLimits {
-            records: window.room(config.batch_records),
-            bytes: config.batch_bytes,
-            linger: config.linger,
-            idle: IDLE,
-        };
-        let mut batch = Batch::new(topic.clone());
-        let filled = tokio::select! {
-            biased;
-            () = stop.draining() => break Ok(()),
-            filled = source.fill(&mut batch, &limits) => filled,
-        };
-        meter.lag(source.lag());
-        let filled = match filled {
-            Ok(filled) => filled,
-            Err(error) if error.retryable => {
-                let delay = failures.next();
-                tracing::warn!(delay_ms = delay.as_millis() as u64, "{error}; trying again");
-                meter.retry(error.to_string());
-                tokio::select! {
-                    () = stop.draining() => break Ok(()),
-                    () = tokio::time::sleep(delay) => continue,
+/// Why reading ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ReadEnd {
+    /// It was told to, or all is read.
+    Done,
+    /// See [`Filled::Lost`].
+    Lost,
+}
+
+/// A source, and where its batches go.
+pub(super) struct Reader<'a> {
+    pub source: &'a mut dyn Source,
+    pub config: &'a SourceConfig,
+    pub until_caught_up: bool,
+    pub tasks: mpsc::UnboundedSender<Task>,
+    /// Room for batches that wait for the worker; closed when it has ended.
+    pub room: Arc<Semaphore>,
+    /// What the source asks for.
+    pub changes: mpsc::UnboundedReceiver<Custody>,
+    pub meter: &'a Meter,
+    pub stop: Stop,
+}
+
+impl Reader<'_> {
+    /// Reads until it is told to stop, the source ends, or all is read and that is what was asked for.
+    pub async fn read(mut self) -> Result<ReadEnd, SourceError> {
+        let topic = source_topic(self.config).unwrap_or_else(|| self.config.display.as_str().into());
+        let mut window = Window::new(self.config.trigger);
+        let mut failures = super::retry::Backoff::new(MAX_RETRY_DELAY);
+        let result = loop {
+            let limits = BatchLimits {
+                records: window.room(self.config.batch_records),
+                bytes: self.config.batch_bytes,
+                linger: self.config.linger,
+                idle: IDLE,
+            };
+            let mut batch = Batch::new(topic.clone());
+            let filled = tokio::select! {
+                biased;
+                () = self.stop.draining() => break Ok(ReadEnd::Done),
+                // In the same task as `fill`, so that a request never overtakes a batch that `fill` has returned.
+                Some(change) = self.changes.recv() => {
+                    self.hand_over(change);
+                    continue;
+                }
+                filled = self.source.fill(&mut batch, &limits) => filled,
+            };
+            self.meter.lag(self.source.lag());
+            let filled = match filled {
+                Ok(filled) => filled,
+                Err(error) if error.retryable => {
+                    let delay = failures.next();
+                    tracing::warn!(delay_ms = delay.as_millis() as u64, "{error}; trying again");
+                    self.meter.retry(error.to_string());
+                    if !self.pause(Instant::now() + delay).await {
+                        break Ok(ReadEnd::Done);
+                    }
+                    continue;
+                }
+                Err(error) => break Err(error),
+            };
+            failures.reset();
+            window.count(batch.len());
+            if !batch.is_empty() {
+                // Fails once the worker has ended, which says why.
+                let Ok(room) = self.room.clone().acquire_owned().await else { break Ok(ReadEnd::Done) };
+                if self.tasks.send(Task::Batch(Arc::new(batch), room)).is_err() {
+                    break Ok(ReadEnd::Done);
                 }
             }
-            Err(error) => break Err(error),
+            let all_read = matches!(filled, Filled::CaughtUp | Filled::End);
+            if filled == Filled::Lost {
+                break Ok(ReadEnd::Lost);
+            }
+            if filled == Filled::End || (self.until_caught_up && all_read) {
+                break Ok(ReadEnd::Done);
+            }
+            if let Some(until) = window.pause(filled != Filled::Records)
+                && !self.pause(until).await
+            {
+                break Ok(ReadEnd::Done);
+            }
         };
-        failures.reset();
-        window.count(batch.len());
-        if !batch.is_empty() && batches.send(Arc::new(batch)).await.is_err() {
-            break Ok(()); // the worker has ended, and says why
-        }
-        let all_read = matches!(filled, Filled::CaughtUp | Filled::End);
-        if filled == Filled::End || (until_caught_up && all_read) {
-            break Ok(());
-        }
-        if let Some(pause) = window.pause(filled != Filled::Records) {
+        // The worker may have ended, and says why.
+        let _ = self.tasks.send(Task::End);
+        result
+    }
+
+    /// Waits; `false` where reading is to end.
+    async fn pause(&mut self, until: Instant) -> bool {
+        loop {
             tokio::select! {
-                () = stop.draining() => break Ok(()),
-                () = tokio::time::sleep_until(pause) => {}
+                () = self.stop.draining() => return false,
+                Some(change) = self.changes.recv() => self.hand_over(change),
+                () = tokio::time::sleep_until(until) => return true,
             }
         }
-    };
-    source.close().await;
-    result
+    }
+
+    fn hand_over(&self, change: Custody) {
+        // The worker may have ended; then the request goes, and with it whoever waits for the answer.
+        let _ = self.tasks.send(Task::Custody(change));
+    }
 }
 
 fn source_topic(config: &SourceConfig) -> Option<Arc<str>> {

@@ -7,21 +7,24 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 use super::{
-    Meter, Stop, Stopper,
+    Meter, Stopper,
     dead_letter::{Author, Authors},
     deliver::Delivery,
-    reader, retry,
-    worker::{self, Refused},
+    ledger::{Ledger, LedgerError},
+    open::{Opening, unless_stopped},
+    reader::{ReadEnd, Reader},
+    stop_channel,
+    worker::{Worker, WorkerError},
     writer::{Ended, Writer},
 };
 use crate::{
     config::{Durability, PipelineConfig, SinkConfig},
-    sink::{self, Sink},
-    source::{self, SourceError},
-    state::{Changelog, ChangelogError},
+    sink,
+    source::{Custodian, SourceError},
+    state::{ChangelogError, TopicError},
     transform::{Chain, ChainError, StageSpec},
 };
 
@@ -29,8 +32,6 @@ use crate::{
 const READ_AHEAD: usize = 2;
 /// Batches that have left the stages and are not yet being written.
 const WRITE_BEHIND: usize = 1;
-/// Longest wait between attempts to open a source or sink.
-const MAX_OPEN_DELAY: Duration = Duration::from_secs(10);
 
 /// A pipeline that is ready to run: its configuration, and its plugins compiled.
 #[derive(Clone)]
@@ -74,6 +75,9 @@ pub enum PipelineError {
     /// The state cannot be restored or kept.
     #[error(transparent)]
     State(#[from] ChangelogError),
+    /// The state in a topic cannot be restored or kept.
+    #[error(transparent)]
+    StateTopic(#[from] TopicError),
     /// A part of the host broke; this is a bug.
     #[error("the {0} broke; please report this")]
     Broken(&'static str),
@@ -81,50 +85,71 @@ pub enum PipelineError {
 
 /// Runs a pipeline until it ends by itself, fails, or is stopped.
 pub async fn run(spec: PipelineSpec, meter: Meter, stopper: Stopper) -> Result<Ending, PipelineError> {
-    let mut stop = stopper.listen();
+    let alarm = spec.config.run_for.map(|time| tokio::spawn(drain_after(time, stopper.clone())));
+    let result = loop {
+        match live(&spec, &meter, &stopper).await {
+            Ok(Some(ending)) => break Ok(ending),
+            Ok(None) => tracing::warn!(
+                pipeline = spec.config.name,
+                "partitions went before what was read of them was durable; beginning anew from the last commit"
+            ),
+            Err(error) => break Err(error),
+        }
+    };
+    if let Some(alarm) = alarm {
+        alarm.abort();
+    }
+    result
+}
+
+/// One life of a pipeline, from its last commit. `None`: it has to begin anew.
+async fn live(spec: &PipelineSpec, meter: &Meter, outer: &Stopper) -> Result<Option<Ending>, PipelineError> {
+    // A life can be given up without stopping the pipeline.
+    let (stopper, mut stop) = stop_channel();
+    let follow = tokio::spawn(outer.listen().pass_on(stopper.clone()));
+    let result = live_until(spec, meter, &stopper, &mut stop).await;
+    follow.abort();
+    result
+}
+
+async fn live_until(
+    spec: &PipelineSpec,
+    meter: &Meter,
+    stopper: &Stopper,
+    stop: &mut super::Stop,
+) -> Result<Option<Ending>, PipelineError> {
     let name: Arc<str> = spec.config.name.as_str().into();
+    let opening = Opening { spec, name: &name, meter };
     let mut chain = tokio::task::block_in_place(|| Chain::new(spec.stages.clone()))?;
     let authors = authors(&chain);
     let dead_letters_config = &spec.config.dead_letters;
     let opened = async {
-        let sink = open_sink(&spec, &name, &spec.config.sink, false, &meter).await?;
-        let dead_letters = open_sink(&spec, &name, dead_letters_config, true, &meter).await?;
+        let sink = opening.sink(&spec.config.sink, false).await?;
+        let dead_letters = opening.sink(dead_letters_config, true).await?;
         Ok::<_, sink::OpenError>((sink, dead_letters))
     };
-    let Some(opened) = unless_stopped(&mut stop, opened).await else { return Ok(Ending::Drained) };
+    let Some(opened) = unless_stopped(stop, opened).await else { return Ok(Some(Ending::Drained)) };
     let (sink, dead_letters) = opened?;
     chain.project_for_sink(&sink.fields())?;
-    let folder = spec.data_dir.join("state").join(name.as_ref());
-    let restored = tokio::task::block_in_place(|| {
-        chain.with_states(|states| Changelog::open(&folder, spec.durability, states, now_ms()))
-    });
-    let (changelog, restored) = restored?;
-    if restored.seq > 0 {
-        tracing::info!(
-            pipeline = %name, records = restored.totals.consumed, state_entries = restored.entries,
-            "resuming after the last commit"
-        );
-    }
-    meter.restore(restored.totals.clone());
-    let context = source::OpenContext {
-        pipeline: name.clone(),
-        display: spec.config.source.display.clone(),
-        data_dir: spec.data_dir.clone(),
-        resume: restored.positions.clone(),
+    let Some(restored) = unless_stopped(stop, opening.ledger(&mut chain)).await else {
+        return Ok(Some(Ending::Drained));
     };
-    let source = until_opened(
-        &name,
-        &meter,
-        |error: &SourceError| error.retryable,
-        || source::open(&spec.config.source, &context),
-    );
-    let Some(source) = unless_stopped(&mut stop, source).await else { return Ok(Ending::Drained) };
-    let source = source?;
-    let committer = source.committer();
+    let (ledger, resume) = restored?;
+    meter.restore(ledger.totals());
+    let topic = match &ledger {
+        Ledger::Topic(topic, _) => Some(topic.clone()),
+        Ledger::Files(..) => None,
+    };
+    let (requests, changes) = mpsc::unbounded_channel();
+    let custodian = Custodian { requests, restores: topic.is_some(), deadline: spec.config.source.drain };
+    let Some(source) = unless_stopped(stop, opening.source(&resume, custodian)).await else {
+        return Ok(Some(Ending::Drained));
+    };
+    let mut source = source?;
 
-    let (batches_in, batches_out) = mpsc::channel(READ_AHEAD);
-    let (processed_in, processed_out) = mpsc::channel(WRITE_BEHIND);
-    let (refused_in, refused_out) = mpsc::unbounded_channel::<Refused>();
+    let room = Arc::new(Semaphore::new(READ_AHEAD));
+    let (tasks, tasks_out) = mpsc::unbounded_channel();
+    let (made, made_out) = mpsc::channel(WRITE_BEHIND);
     let delivery = |url: &SinkConfig, sink| Delivery {
         pipeline: name.clone(),
         url: url.display.clone(),
@@ -137,36 +162,53 @@ pub async fn run(spec: PipelineSpec, meter: Meter, stopper: Stopper) -> Result<E
         sink: delivery(&spec.config.sink, sink),
         dead_letters: delivery(dead_letters_config, dead_letters),
         authors,
-        changelog,
-        committer,
-        totals: restored.totals,
+        ledger,
+        committer: source.committer(),
         meter: meter.clone(),
-        refused: refused_in,
+        tasks: tasks.clone(),
         stop: stopper.listen(),
     };
-    let writer = tokio::spawn(ending(stopper.clone(), writer.run(processed_out)));
-    let worker = spawn_worker(&name, move || worker::work(chain, batches_out, processed_in, refused_out))?;
+    let writer = tokio::spawn(ending(stopper.clone(), writer.run(made_out)));
+    let worker = Worker::new(chain, tasks_out, made, topic, room.clone());
+    let worker = spawn_worker(&name, move || worker.work())?;
     let worker = tokio::spawn(ending(stopper.clone(), worker));
-    let alarm = spec.config.run_for.map(|time| tokio::spawn(drain_after(time, stopper.clone())));
-    let read =
-        reader::read(source, &spec.config.source, spec.config.until_caught_up, batches_in, &meter, stopper.listen());
-    let read = read.await;
-    if let Some(alarm) = alarm {
-        alarm.abort();
+    let reader = Reader {
+        source: source.as_mut(),
+        config: &spec.config.source,
+        until_caught_up: spec.config.until_caught_up,
+        tasks,
+        room,
+        changes,
+        meter,
+        stop: stopper.listen(),
+    };
+    let read = reader.read().await;
+    if matches!(read, Ok(ReadEnd::Lost)) {
+        stopper.abandon();
     }
     let worked = worker.await.map_err(|_| PipelineError::Broken("worker"))?;
     let written = writer.await.map_err(|_| PipelineError::Broken("writer"))?;
+    // Only now: what was committed last is still to be told to the source's own store.
+    source.close().await;
+    if matches!(read, Ok(ReadEnd::Lost)) {
+        return Ok(None);
+    }
     // The first cause wins: a writer that failed makes the others end early, and the other way round.
     match written {
-        Err(Ended::Changelog(error)) => return Err(error.into()),
+        Err(Ended::Ledger(LedgerError::Files(error))) => return Err(error.into()),
+        Err(Ended::Ledger(LedgerError::Topic(error))) => return Err(error.into()),
         Err(Ended::Abandoned(abandoned)) => {
-            return Ok(Ending::Abandoned { records: abandoned.rows, why: abandoned.why });
+            return Ok(Some(Ending::Abandoned { records: abandoned.rows, why: abandoned.why }));
         }
         Ok(()) => {}
     }
-    worked.map_err(|_| PipelineError::Broken("worker"))??;
+    match worked.map_err(|_| PipelineError::Broken("worker"))? {
+        Ok(()) | Err(WorkerError::WriterGone) => {}
+        Err(WorkerError::Stage(error)) => return Err(error.into()),
+        Err(WorkerError::State(error)) => return Err(error.into()),
+    }
     read?;
-    Ok(Ending::Drained)
+    Ok(Some(Ending::Drained))
 }
 
 fn authors(chain: &Chain) -> Authors {
@@ -177,55 +219,6 @@ fn authors(chain: &Chain) -> Authors {
         sha256: stage.plugin().sha256().to_owned(),
     };
     chain.stages().iter().map(author).collect()
-}
-
-async fn open_sink(
-    spec: &PipelineSpec,
-    name: &Arc<str>,
-    config: &SinkConfig,
-    dead_letters: bool,
-    meter: &Meter,
-) -> Result<Box<dyn Sink>, sink::OpenError> {
-    let context = sink::OpenContext {
-        pipeline: name.clone(),
-        display: config.display.clone(),
-        data_dir: spec.data_dir.clone(),
-        dead_letters,
-        timeout: config.timeout,
-    };
-    until_opened(name, meter, |error: &sink::OpenError| error.retryable, || sink::open(config, &context)).await
-}
-
-/// Opens a part, waiting out what may pass by itself and saying so.
-async fn until_opened<T, E: std::error::Error, F: Future<Output = Result<T, E>>>(
-    pipeline: &str,
-    meter: &Meter,
-    is_retryable: impl Fn(&E) -> bool,
-    open: impl Fn() -> F,
-) -> Result<T, E> {
-    let mut backoff = retry::Backoff::new(MAX_OPEN_DELAY);
-    loop {
-        match open().await {
-            Err(error) if is_retryable(&error) => {
-                let delay = backoff.next();
-                let delay_ms = delay.as_millis() as u64;
-                tracing::warn!(pipeline, attempt = backoff.failures(), delay_ms, "{error}; trying again");
-                meter.waiting(Some(error.to_string()));
-                tokio::time::sleep(delay).await;
-            }
-            result => {
-                meter.waiting(None);
-                return result;
-            }
-        }
-    }
-}
-
-async fn unless_stopped<T>(stop: &mut Stop, future: impl Future<Output = T>) -> Option<T> {
-    tokio::select! {
-        result = future => Some(result),
-        () = stop.draining() => None,
-    }
 }
 
 /// When a part ends, for whatever reason, the reader is to end as well.

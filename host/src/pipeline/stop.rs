@@ -61,6 +61,14 @@ impl Stop {
         self.reached(Step::Abandon).await;
     }
 
+    /// Passes on to another stopper whatever this one hears.
+    pub async fn pass_on(mut self, to: Stopper) {
+        self.draining().await;
+        to.drain();
+        self.abandoned().await;
+        to.abandon();
+    }
+
     /// Whether reading is to end.
     pub fn is_draining(&self) -> bool {
         *self.0.borrow() >= Step::Drain

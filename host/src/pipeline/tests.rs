@@ -9,13 +9,15 @@ use std::{
 };
 
 use futures::future::BoxFuture;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 use super::{
     Meter, Stopper,
     dead_letter::Author,
     deliver::Delivery,
-    stop_channel, worker,
+    ledger::Ledger,
+    stop_channel,
+    worker::{Task, Worker},
     writer::{Ended, Writer},
 };
 use crate::{
@@ -24,7 +26,7 @@ use crate::{
     record::{Batch, Headers, Record},
     sink::{Failure, Sink, WriteBatch},
     source::NoCommit,
-    state::{Changelog, Restored, Totals},
+    state::{Changelog, Restored},
     transform::{Chain, StageSpec},
 };
 
@@ -37,6 +39,8 @@ struct FakeSink {
     /// Every row fails the first time it is offered.
     fails_first: bool,
     refuses: Option<&'static str>,
+    /// Refuses a value the first time it is offered.
+    refuses_once: Option<&'static str>,
     /// Never answers from the n-th call on: the process "dies" while it waits.
     hangs_at: Option<usize>,
     calls: usize,
@@ -46,7 +50,15 @@ struct FakeSink {
 impl FakeSink {
     fn new(stored: &Stored) -> Self {
         let stored = stored.clone();
-        Self { stored, fails_first: false, refuses: None, hangs_at: None, calls: 0, offered: BTreeSet::new() }
+        Self {
+            stored,
+            fails_first: false,
+            refuses: None,
+            refuses_once: None,
+            hangs_at: None,
+            calls: 0,
+            offered: BTreeSet::new(),
+        }
     }
 }
 
@@ -62,7 +74,8 @@ impl Sink for FakeSink {
                 let record = batch.record(*row);
                 let value = String::from_utf8(record.value.unwrap().to_vec()).unwrap();
                 let failure = |retryable, code| Failure { row: *row, retryable, code, detail: "as told".to_owned() };
-                if self.refuses.is_some_and(|refused| value.starts_with(refused)) {
+                let once = self.refuses_once.take_if(|refused| value == *refused).is_some();
+                if once || self.refuses.is_some_and(|refused| value.starts_with(refused)) {
                     failures.push(failure(false, "bad_value"));
                 } else if self.fails_first && self.offered.insert((record.offset, value.clone())) {
                     failures.push(failure(true, "unavailable"));
@@ -114,7 +127,7 @@ async fn live(folder: &Path, batches: Vec<Arc<Batch>>, sink: FakeSink, dead: Fak
     let mut chain = chain();
     let opened = chain.with_states(|states| Changelog::open(folder, Durability::Os, states, 0));
     let (changelog, restored) = opened.unwrap();
-    let meter = Meter::new(Totals::default());
+    let meter = Meter::new(restored.totals.clone());
     let delivery = |sink: FakeSink| Delivery {
         pipeline: "p".into(),
         url: "fake".to_owned(),
@@ -122,32 +135,36 @@ async fn live(folder: &Path, batches: Vec<Arc<Batch>>, sink: FakeSink, dead: Fak
         retry_max_delay: Duration::from_millis(1),
         meter: meter.clone(),
     };
-    let (refused_in, refused_out) = mpsc::unbounded_channel();
+    let (tasks, tasks_out) = mpsc::unbounded_channel();
     let writer = Writer {
         pipeline: "p".into(),
         sink: delivery(sink),
         dead_letters: delivery(dead),
         authors: Arc::new([Author { stage: "seen".to_owned(), plugin: "misbehave".to_owned(), ..Author::default() }]),
-        changelog,
+        ledger: Ledger::Files(Box::new(changelog), restored.totals.clone()),
         committer: Box::new(NoCommit),
-        totals: restored.totals.clone(),
         meter: meter.clone(),
-        refused: refused_in,
+        tasks: tasks.clone(),
         stop: stopper.listen(),
     };
-    let (batches_in, batches_out) = mpsc::channel(1);
-    let (processed_in, processed_out) = mpsc::channel(1);
-    let worker = std::thread::spawn(move || worker::work(chain, batches_out, processed_in, refused_out));
-    let writer = tokio::spawn(writer.run(processed_out));
+    let room = Arc::new(Semaphore::new(1));
+    let (made, made_out) = mpsc::channel(1);
+    let worker = Worker::new(chain, tasks_out, made, None, room.clone());
+    let worker = std::thread::spawn(move || worker.work());
+    let writer = tokio::spawn(writer.run(made_out));
     let next = restored.positions.next_offset(0).unwrap_or(0);
     for batch in batches {
-        if batch.positions().next_offset(0).unwrap() > next && batches_in.send(batch).await.is_err() {
-            break;
+        if batch.positions().next_offset(0).unwrap() <= next {
+            continue;
         }
+        let Ok(room) = room.clone().acquire_owned().await else { break };
+        tasks.send(Task::Batch(batch, room)).ok();
     }
-    drop(batches_in);
+    tasks.send(Task::End).ok();
+    drop(tasks);
+    let worked = tokio::task::spawn_blocking(|| worker.join()).await.unwrap().unwrap();
     let ended = writer.await.unwrap();
-    worker.join().unwrap().unwrap();
+    assert!(worked.is_ok() || ended.is_err());
     Run { ended, restored, meter }
 }
 
@@ -196,6 +213,30 @@ async fn a_record_that_the_sink_refuses_is_dead_lettered_and_its_key_stays_unsee
     let sink = FakeSink::new(&stored);
     live(folder.path(), vec![Arc::new(again)], sink, FakeSink::new(&dead), &stop_channel().0).await;
     assert_eq!(values(&stored).last().unwrap(), "value 7");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_duplicate_behind_a_refused_record_is_no_duplicate() {
+    let folder = tempfile::tempdir().unwrap();
+    let (stored, dead) = (Stored::default(), Stored::default());
+    // One record a batch, so that the second "value 0" is judged while the first one is being written.
+    let batches = batches(0, 20).iter().flat_map(|batch| (0..batch.len()).map(|row| one(batch.record(row)))).collect();
+    let sink = FakeSink { refuses_once: Some("value 0"), ..FakeSink::new(&stored) };
+    let run = live(folder.path(), batches, sink, FakeSink::new(&dead), &stop_channel().0).await;
+    assert!(run.ended.is_ok());
+    assert_eq!(values(&stored), expected(20), "the second one is written in place of the first");
+    assert_eq!(values(&dead), ["value 0"]);
+    let totals = run.meter.figures().totals;
+    assert_eq!(
+        (totals.consumed, totals.written, totals.dropped_total(), totals.dead_lettered_total()),
+        (40, 20, 19, 1)
+    );
+}
+
+fn one(record: Record<'_>) -> Arc<Batch> {
+    let mut batch = Batch::new("t".into());
+    batch.push(record);
+    Arc::new(batch)
 }
 
 #[tokio::test(flavor = "multi_thread")]

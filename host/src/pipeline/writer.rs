@@ -4,7 +4,7 @@
 //! refused record. Then one frame of the changelog takes positions, totals and state writes. Last, the source is told, as a
 //! hint. A failed attempt sends the same rows again; it never runs a stage again.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tokio::sync::mpsc;
 
@@ -12,26 +12,25 @@ use super::{
     Meter, Stop,
     dead_letter::{Author, Authors, Letter, letters, sink_author},
     deliver::{Abandoned, Delivery},
-    worker::Refused,
+    ledger::{Entry, Ledger, LedgerError},
+    tally::{Tally, sum, tally},
+    worker::{Made, Task},
 };
-use crate::{
-    record::Positions,
-    sink::WriteBatch,
-    source::Committer,
-    state::{Cause, Changelog, ChangelogError, Commit, Totals, Writes},
-    transform::Processed,
-};
+use crate::{sink::WriteBatch, source::Committer, state::Writes, transform::Processed};
+
+/// Longest wait between attempts to make a commit durable.
+const MAX_COMMIT_DELAY: Duration = Duration::from_secs(5);
 
 pub(super) struct Writer {
     pub pipeline: Arc<str>,
     pub sink: Delivery,
     pub dead_letters: Delivery,
     pub authors: Authors,
-    pub changelog: Changelog,
+    pub ledger: Ledger,
     pub committer: Box<dyn Committer>,
-    pub totals: Totals,
     pub meter: Meter,
-    pub refused: mpsc::UnboundedSender<Refused>,
+    /// To the worker: what is durable.
+    pub tasks: mpsc::UnboundedSender<Task>,
     pub stop: Stop,
 }
 
@@ -40,16 +39,26 @@ pub(super) struct Writer {
 pub(super) enum Ended {
     /// Waiting was called off; the batch under way is not committed.
     Abandoned(Abandoned),
-    /// The changelog failed for good.
-    Changelog(ChangelogError),
+    /// Commits failed for good.
+    Ledger(LedgerError),
 }
 
 impl Writer {
     /// Writes until there is no more.
-    pub async fn run(mut self, mut processed: mpsc::Receiver<Processed>) -> Result<(), Ended> {
+    pub async fn run(mut self, mut made: mpsc::Receiver<Made>) -> Result<(), Ended> {
         let mut result = Ok(());
-        while let Some(batch) = processed.recv().await {
-            result = self.write(batch).await;
+        let mut current = 0;
+        while let Some(made) = made.recv().await {
+            result = match made {
+                // It was judged by a record that the sink has refused since; the worker makes it again.
+                Made::Batch { run, .. } if run < current => Ok(()),
+                Made::Batch { processed, .. } => self.write(processed).await.map(|again| current += u64::from(again)),
+                Made::TakenOver(owned) => {
+                    let grown = self.ledger.take_over(owned);
+                    self.meter.taken_over(&grown);
+                    Ok(())
+                }
+            };
             if result.is_err() {
                 break;
             }
@@ -59,7 +68,8 @@ impl Writer {
         result
     }
 
-    async fn write(&mut self, batch: Processed) -> Result<(), Ended> {
+    /// Makes a batch durable. Returns whether what is behind it has to run again.
+    async fn write(&mut self, batch: Processed) -> Result<bool, Ended> {
         let delivered = self.sink.deliver(&batch.write, &mut self.stop).await.map_err(Ended::Abandoned)?;
         let refused: Vec<(u32, String)> = delivered
             .refused
@@ -70,31 +80,30 @@ impl Writer {
             })
             .collect();
         let author = sink_author(&self.sink.url);
-        let dead = self.dead_letter(&batch, &refused, &author, delivered.attempts).await?;
-        self.count(&batch, &refused, dead);
-        self.commit(&batch.positions, &batch.writes, &refused).await.map_err(Ended::Changelog)?;
-        self.meter.commit(&self.pipeline, &self.totals);
+        self.dead_letter(&batch, &refused, &author, delivered.attempts).await?;
+        let tally = tally(&batch, &refused, &self.authors);
+        self.commit(&batch, &tally, &refused).await?;
+        self.meter.commit(&self.pipeline, &sum(&tally));
         if let Err(error) = self.committer.commit(&batch.positions).await {
             tracing::debug!(pipeline = %self.pipeline, "{error}");
         }
-        if !refused.is_empty() {
-            let origins = refused.into_iter().map(|(origin, _)| origin).collect();
-            // The worker may have ended; then there is no state to mend.
-            let _ = self.refused.send(Refused { writes: batch.writes, origins });
-        }
-        Ok(())
+        let again = !refused.is_empty();
+        let refused = refused.into_iter().map(|(origin, _)| origin).collect();
+        // The worker may have ended; then there is no state to mend.
+        let _ = self.tasks.send(Task::Committed { refused });
+        Ok(again)
     }
 
-    /// Writes the dead letters of a batch, and says how many there were.
+    /// Writes the dead letters of a batch.
     async fn dead_letter(
         &mut self,
         batch: &Processed,
         refused: &[(u32, String)],
         sink: &Author,
         attempt: u64,
-    ) -> Result<u64, Ended> {
+    ) -> Result<(), Ended> {
         if batch.rejected.is_empty() && refused.is_empty() {
-            return Ok(0);
+            return Ok(());
         }
         let nobody = Author::default();
         let rejected = batch.rejected.iter().map(|rejected| Letter {
@@ -106,62 +115,41 @@ impl Writer {
         let refused = refused.iter().map(|(origin, reason)| Letter { origin: *origin, author: sink, reason, attempt });
         let letters = letters(&self.pipeline, &batch.write.source, rejected.chain(refused));
         let letters: Arc<WriteBatch> = Arc::new(letters);
-        let delivered = self.dead_letters.deliver_all(&letters, &mut self.stop).await;
-        delivered.map_err(Ended::Abandoned)?;
-        Ok(letters.len() as u64)
+        self.dead_letters.deliver_all(&letters, &mut self.stop).await.map_err(Ended::Abandoned)
     }
 
-    fn count(&mut self, batch: &Processed, refused: &[(u32, String)], dead: u64) {
-        let totals = &mut self.totals;
-        totals.consumed += batch.write.source.len() as u64;
-        totals.split += batch.split;
-        totals.written += batch.write.len() as u64 - refused.len() as u64;
-        for (cause, count) in &batch.dropped {
-            for _ in 0..*count {
-                totals.drop_one(cause.clone());
-            }
-        }
-        for rejected in &batch.rejected {
-            let stage = self.authors.get(rejected.stage).map_or("", |author| author.stage.as_str());
-            totals.dead_letter_one(Cause::new(stage, &rejected.reason));
-        }
-        for (_, reason) in refused {
-            totals.dead_letter_one(Cause::new("sink", reason));
-        }
-        debug_assert_eq!(dead, batch.rejected.len() as u64 + refused.len() as u64);
-    }
-
-    /// Appends the frame. A full disk is waited out; it is the one failure here that passes by itself.
-    async fn commit(
-        &mut self,
-        positions: &Positions,
-        writes: &[Writes],
-        refused: &[(u32, String)],
-    ) -> Result<(), ChangelogError> {
-        let mut backoff = super::retry::Backoff::new(std::time::Duration::from_secs(5));
-        let stages: Vec<(&str, &Writes)> =
-            self.authors.iter().map(|author| author.stage.as_str()).zip(writes).collect();
-        let durable = |row: u32| !refused.iter().any(|(origin, _)| *origin == row);
+    /// Commits. A full disk, or a broker that is away, is waited out; what else fails here does not pass by itself.
+    async fn commit(&mut self, batch: &Processed, tally: &Tally, refused: &[(u32, String)]) -> Result<(), Ended> {
+        let mut backoff = super::retry::Backoff::new(MAX_COMMIT_DELAY);
+        let writes: Vec<(&str, &Writes)> =
+            self.authors.iter().map(|author| author.stage.as_str()).zip(batch.writes.iter()).collect();
+        let entry = Entry {
+            positions: &batch.positions,
+            tally,
+            writes: &writes,
+            partitions: &batch.write.source.partitions,
+            durable: &|row| !refused.iter().any(|(origin, _)| *origin == row),
+            time_ms: super::now_ms(),
+        };
         loop {
-            // An fsync of tens of milliseconds: the other tasks of this thread move on meanwhile.
-            let committed = tokio::task::block_in_place(|| {
-                let (totals, time_ms) = (&self.totals, super::now_ms());
-                let commit = Commit { positions, totals, writes: &stages, durable: &durable, time_ms };
-                self.changelog.commit(&commit)
-            });
+            let mut stop = self.stop.clone();
+            let abandoned = |why: String| Ended::Abandoned(Abandoned { rows: batch.write.len(), why });
+            let committed = tokio::select! {
+                committed = self.ledger.commit(&entry) => committed,
+                () = stop.abandoned() => return Err(abandoned("the commit was under way".to_owned())),
+            };
             match committed {
                 Ok(()) => return Ok(()),
-                Err(error) if error.is_retryable() && !self.stop.is_abandoned() => {
+                Err(error) if error.is_retryable() => {
                     let delay = backoff.next();
                     tracing::error!(pipeline = %self.pipeline, delay_ms = delay.as_millis() as u64, "{}; trying again", super::chain_of(&error));
                     self.meter.retry(super::chain_of(&error));
-                    let mut stop = self.stop.clone();
                     tokio::select! {
                         () = tokio::time::sleep(delay) => {}
-                        () = stop.abandoned() => return Err(error),
+                        () = stop.abandoned() => return Err(abandoned(super::chain_of(&error))),
                     }
                 }
-                Err(error) => return Err(error),
+                Err(error) => return Err(Ended::Ledger(error)),
             }
         }
     }

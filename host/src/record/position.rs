@@ -26,6 +26,14 @@ impl Positions {
         *known = (*known).max(next);
     }
 
+    /// Says exactly where a partition stands, whatever was known of it.
+    pub fn reset(&mut self, partition: i32, next: Option<i64>) {
+        match next {
+            Some(next) => self.next.insert(partition, next),
+            None => self.next.remove(&partition),
+        };
+    }
+
     /// Takes over whatever `other` has handled beyond this.
     pub fn merge(&mut self, other: &Positions) {
         for (partition, next) in other.iter() {

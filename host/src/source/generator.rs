@@ -114,6 +114,7 @@ mod tests {
             display: "generator:users".to_owned(),
             data_dir: "unused".into(),
             resume: resume.into_iter().map(|next| (0, next)).collect(),
+            custodian: None,
         };
         open(&GeneratorSource { seed: 4, records, rate }, &context).await.unwrap()
     }

@@ -224,6 +224,7 @@ mod tests {
             display: "log:t".to_owned(),
             data_dir: folder.to_owned(),
             resume: resume.iter().copied().collect(),
+            custodian: None,
         }
     }
 

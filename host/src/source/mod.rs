@@ -13,7 +13,10 @@ mod open;
 
 pub use open::open;
 
+use std::time::Duration;
+
 use futures::future::BoxFuture;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::record::{Batch, Positions};
 
@@ -39,6 +42,35 @@ pub trait Source: Send {
     fn close(self: Box<Self>) -> BoxFuture<'static, ()> {
         Box::pin(async {})
     }
+}
+
+/// What a source that shares its partitions with others asks of the pipeline. It is done once everything that `fill`
+/// returned before is durable.
+#[derive(Debug)]
+pub enum Custody {
+    /// Restore the state of partitions that are about to be read.
+    TakeOver {
+        /// The partitions.
+        partitions: Vec<i32>,
+        /// Told where to resume; a partition that is left out has not been read yet.
+        done: oneshot::Sender<Positions>,
+    },
+    /// Finish what was read of partitions that are about to go.
+    GiveUp {
+        /// Told when it is committed.
+        done: oneshot::Sender<()>,
+    },
+}
+
+/// Whom a source asks, and what for.
+#[derive(Debug, Clone)]
+pub struct Custodian {
+    /// Answered in order, between two batches. Nobody answers once the pipeline has ended.
+    pub requests: mpsc::UnboundedSender<Custody>,
+    /// Whether state moves with its partitions, so that each has to be taken over before it is read.
+    pub restores: bool,
+    /// How long giving up may take.
+    pub deadline: Duration,
 }
 
 /// Tells a source's own store what is durable downstream.
@@ -67,6 +99,9 @@ pub enum Filled {
     CaughtUp,
     /// There will never be more (the end of a file).
     End,
+    /// Partitions are gone before what was read of them is durable: whatever is under way must be dropped, and the
+    /// pipeline begun anew from its last commit.
+    Lost,
 }
 
 /// How large a batch may become and how long it may wait.
@@ -77,9 +112,9 @@ pub struct BatchLimits {
     /// Most bytes of values, keys and headers; one record that is larger makes a batch of its own.
     pub bytes: usize,
     /// How long a batch may wait for more records once it has one.
-    pub linger: std::time::Duration,
+    pub linger: Duration,
     /// How long `fill` waits for the first record before it says that there is none.
-    pub idle: std::time::Duration,
+    pub idle: Duration,
 }
 
 /// What a source needs to know besides its own settings.
@@ -93,6 +128,8 @@ pub struct OpenContext {
     pub data_dir: std::path::PathBuf,
     /// Where the pipeline resumes; a partition that is not in it has not been read yet.
     pub resume: Positions,
+    /// Answers when partitions come and go; a source without one keeps what it has.
+    pub custodian: Option<Custodian>,
 }
 
 /// Why a source could not be opened or read.

@@ -1,16 +1,18 @@
 //! State: what stages keep, up to where a pipeline has come, and what became of its records. All three are made durable
-//! together, in one frame of the pipeline's changelog.
+//! together, in one frame of the pipeline's changelog: a folder of files, or a topic that moves with its partitions.
 
 mod changelog;
 mod frame;
 mod stage;
 mod table;
+mod topic;
 mod totals;
 
 pub use changelog::{Changelog, ChangelogError, Commit};
 pub use frame::{FrameReader, FrameWriter, Malformed, Restored, read_payload};
 pub use stage::{StageState, StoreIndex, UnknownStore, Write, Writes};
 pub use table::{Before, Seconds, Table};
+pub use topic::{Owned, TopicError, TopicLog};
 pub use totals::{Cause, Totals, reason_code};
 
 #[cfg(test)]

@@ -151,14 +151,21 @@ impl StageState {
         self.undo(&writes, |_| true);
     }
 
-    /// Undoes the writes that belong to the records that `undone` names, last one first.
+    /// Undoes the writes that belong to the records that `undone` names. All are taken back, last one first, and those
+    /// of the other records made again: two records may have written to one key.
     pub fn undo(&mut self, writes: &Writes, undone: impl Fn(u32) -> bool) {
+        if !writes.ops.iter().any(|write| undone(write.row)) {
+            return;
+        }
         for (i, write) in writes.ops.iter().enumerate().rev() {
-            if undone(write.row)
-                && let Ok(table) = self.table(write.store)
-            {
+            if let Ok(table) = self.table(write.store) {
                 table.undo(writes.keys.get(i), &write.before);
             }
+        }
+        for (i, write) in writes.ops.iter().enumerate().filter(|(_, write)| !undone(write.row)) {
+            let value = write.value.map(|item| writes.values.get(item as usize));
+            // The store was there a moment ago.
+            let _ = self.restore(write.store, writes.keys.get(i), value, write.at);
         }
     }
 
@@ -228,6 +235,20 @@ mod tests {
         state.undo(&writes, |row| row == 1);
         assert!(!state.put_if_absent(store, 0, b"a", 1).unwrap());
         assert!(state.put_if_absent(store, 0, b"b", 1).unwrap());
+    }
+
+    #[test]
+    fn a_later_record_keeps_what_it_put_over_a_refused_one() {
+        let mut state = StageState::new();
+        let store = state.declare("last", 0);
+        for (row, value) in [b"a", b"b", b"c"].iter().enumerate() {
+            state.put(store, row as u32, b"k", *value, 1).unwrap();
+        }
+        let writes = state.take_writes();
+        state.undo(&writes, |row| row == 1);
+        assert_eq!(state.get(store, b"k", 1).unwrap(), b"c");
+        state.undo(&writes, |row| row >= 1);
+        assert_eq!(state.get(store, b"k", 1).unwrap(), b"a");
     }
 
     #[test]

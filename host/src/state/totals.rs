@@ -50,13 +50,42 @@ pub fn reason_code(reason: &str) -> &str {
 
 impl Totals {
     /// Counts one dropped record.
-    pub fn drop_one(&mut self, cause: Cause) {
+    pub fn drop_one(&mut self, cause: &Cause) {
         *bounded(&mut self.dropped, cause) += 1;
     }
 
     /// Counts one dead letter.
-    pub fn dead_letter_one(&mut self, cause: Cause) {
+    pub fn dead_letter_one(&mut self, cause: &Cause) {
         *bounded(&mut self.dead_lettered, cause) += 1;
+    }
+
+    /// Adds counts.
+    pub fn add(&mut self, more: &Totals) {
+        self.consumed += more.consumed;
+        self.split += more.split;
+        self.written += more.written;
+        for (mine, theirs) in [(&mut self.dropped, &more.dropped), (&mut self.dead_lettered, &more.dead_lettered)] {
+            for (cause, count) in theirs {
+                *bounded(mine, cause) += count;
+            }
+        }
+    }
+
+    /// What was added since `earlier`.
+    pub fn since(&self, earlier: &Totals) -> Totals {
+        let minus = |now: &BTreeMap<Cause, u64>, earlier: &BTreeMap<Cause, u64>| {
+            let added = |(cause, count): (&Cause, &u64)| {
+                (cause.clone(), count.saturating_sub(earlier.get(cause).copied().unwrap_or_default()))
+            };
+            now.iter().map(added).filter(|(_, count)| *count > 0).collect()
+        };
+        Totals {
+            consumed: self.consumed.saturating_sub(earlier.consumed),
+            split: self.split.saturating_sub(earlier.split),
+            written: self.written.saturating_sub(earlier.written),
+            dropped: minus(&self.dropped, &earlier.dropped),
+            dead_lettered: minus(&self.dead_lettered, &earlier.dead_lettered),
+        }
     }
 
     /// All dropped records.
@@ -77,9 +106,13 @@ impl Totals {
     }
 }
 
-fn bounded(counts: &mut BTreeMap<Cause, u64>, cause: Cause) -> &mut u64 {
-    let known = counts.contains_key(&cause) || counts.len() < MAX_CAUSES;
-    let cause = if known { cause } else { Cause { reason: "other".to_owned(), ..cause } };
+fn bounded<'a>(counts: &'a mut BTreeMap<Cause, u64>, cause: &Cause) -> &'a mut u64 {
+    let known = counts.contains_key(cause);
+    let room = counts.len() < MAX_CAUSES;
+    let cause = match known || room {
+        true => cause.clone(),
+        false => Cause { reason: "other".to_owned(), stage: cause.stage.clone() },
+    };
     counts.entry(cause).or_default()
 }
 
@@ -99,7 +132,7 @@ mod tests {
         let mut totals = Totals::default();
         for i in 0..5_000 {
             totals.consumed += 1;
-            totals.drop_one(Cause::new("s", &format!("reason{i}")));
+            totals.drop_one(&Cause::new("s", &format!("reason{i}")));
         }
         assert!(totals.dropped.len() <= MAX_CAUSES + 1);
         assert_eq!(totals.drift(), 0);

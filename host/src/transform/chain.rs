@@ -11,6 +11,7 @@ use std::{
 
 use super::{
     Processed, Rejected, Stage, StageSpec,
+    processed::Dropped,
     project::{PointerError, Projector},
     work::{Next, Work},
 };
@@ -18,7 +19,7 @@ use crate::{
     plugin::{Code, InitError, Outcome},
     record::{Batch, Columns, Field},
     sink::{Row, Text, WriteBatch},
-    state::{Cause, Seconds, StageState, Writes},
+    state::{Seconds, StageState, Writes},
 };
 
 /// Why a chain cannot be made, or cannot go on.
@@ -99,11 +100,11 @@ impl Chain {
         result
     }
 
-    /// Undoes the state writes of records that the sink refused for good.
-    pub fn forget(&mut self, writes: &[Writes], refused: &[u32]) {
+    /// Undoes the state writes of those records of a batch that `undone` names. Later batches must be undone before.
+    pub fn undo(&mut self, writes: &[Writes], undone: impl Fn(u32) -> bool) {
         for (stage, writes) in self.stages.iter().zip(writes) {
             let mut state = stage.state().lock().unwrap_or_else(PoisonError::into_inner);
-            state.undo(writes, |row| refused.contains(&row));
+            state.undo(writes, &undone);
         }
     }
 
@@ -124,7 +125,7 @@ impl Chain {
         }
         let Work { rows, made, columns, .. } = work;
         let columns = select(columns, &self.sink_columns);
-        let positions = batch.positions();
+        let (positions, writes) = (batch.positions(), Arc::new(writes));
         let write = Arc::new(WriteBatch { source: batch, rows, made, columns });
         Ok(Processed { write, rejected: fate.rejected, dropped: fate.dropped, split: fate.split, positions, writes })
     }
@@ -134,8 +135,8 @@ impl Chain {
 #[derive(Default)]
 struct Fate {
     rejected: Vec<Rejected>,
-    dropped: Vec<(Cause, u64)>,
-    split: u64,
+    dropped: Dropped,
+    split: Vec<(u32, u64)>,
 }
 
 /// Runs one stage over all rows, one by one where they fail together. Gives the state writes of the calls that succeeded.
@@ -204,7 +205,7 @@ fn apply(
                 continue;
             }
             Code::Drop => {
-                Processed::count_drop(&mut fate.dropped, stage.name(), take());
+                fate.dropped.push(old.origin, stage.name(), take());
                 continue;
             }
             Code::Reject => {
@@ -216,9 +217,11 @@ fn apply(
             Code::Split => splits.next().copied().unwrap_or_default(),
         };
         if count == 0 {
-            Processed::count_drop(&mut fate.dropped, stage.name(), b"split_into_none");
+            fate.dropped.push(old.origin, stage.name(), b"split_into_none");
         }
-        fate.split += u64::from(count.saturating_sub(1));
+        if count > 1 {
+            fate.split.push((old.origin, u64::from(count - 1)));
+        }
         for _ in 0..count {
             let value = made(work, take());
             let key = match (&outcome.out_keys, keys.next()) {

@@ -1,5 +1,7 @@
 //! What a chain made of a batch: everything that a retry needs, so that no retry ever runs a stage again.
 
+use std::sync::Arc;
+
 use crate::{
     record::Positions,
     sink::WriteBatch,
@@ -10,17 +12,17 @@ use crate::{
 #[derive(Debug)]
 pub struct Processed {
     /// Rows for the sink.
-    pub write: std::sync::Arc<WriteBatch>,
+    pub write: Arc<WriteBatch>,
     /// Records that a stage rejected, in the order of the stages.
     pub rejected: Vec<Rejected>,
-    /// How many records stages dropped, by cause.
-    pub dropped: Vec<(Cause, u64)>,
-    /// How many records splits added.
-    pub split: u64,
+    /// Records that a stage dropped.
+    pub dropped: Dropped,
+    /// How many records splits added, by the record's index in the source batch.
+    pub split: Vec<(u32, u64)>,
     /// Reached once all of this is durable.
     pub positions: Positions,
     /// State writes of each stage, in the order of the stages. `Write::row` is the record's index in the source batch.
-    pub writes: Vec<Writes>,
+    pub writes: Arc<Vec<Writes>>,
 }
 
 /// A record that a stage rejected.
@@ -34,14 +36,25 @@ pub struct Rejected {
     pub reason: String,
 }
 
-impl Processed {
-    /// Counts a dropped record.
-    pub(super) fn count_drop(dropped: &mut Vec<(Cause, u64)>, stage: &str, reason: &[u8]) {
+/// Records that were left out on purpose, each with its cause. The causes are few.
+#[derive(Debug, Default)]
+pub struct Dropped {
+    /// Why.
+    pub causes: Vec<Cause>,
+    /// Index in the source batch, and of the cause.
+    pub records: Vec<(u32, u32)>,
+}
+
+impl Dropped {
+    /// Adds a record that a stage dropped.
+    pub(super) fn push(&mut self, origin: u32, stage: &str, reason: &[u8]) {
         let reason = String::from_utf8_lossy(reason);
         let code = crate::state::reason_code(&reason);
-        match dropped.iter_mut().find(|(cause, _)| cause.stage == stage && cause.reason == code) {
-            Some((_, count)) => *count += 1,
-            None => dropped.push((Cause::new(stage, code), 1)),
-        }
+        let known = self.causes.iter().position(|cause| cause.stage == stage && cause.reason == code);
+        let cause = known.unwrap_or_else(|| {
+            self.causes.push(Cause::new(stage, code));
+            self.causes.len() - 1
+        });
+        self.records.push((origin, cause as u32));
     }
 }

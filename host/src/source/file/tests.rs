@@ -35,6 +35,7 @@ impl Scene {
             display: "file:in.ndjson".to_owned(),
             data_dir: self.folder.path().to_owned(),
             resume: resume.into_iter().map(|next| (0, next)).collect(),
+            custodian: None,
         };
         open_with(&FileSource { path: self.path(), follow: self.follow }, &context, self.max_line).await
     }

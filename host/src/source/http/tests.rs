@@ -47,6 +47,7 @@ fn context(next: Option<i64>) -> OpenContext {
         display: "http://shown".to_owned(),
         data_dir: "unused".into(),
         resume: next.map(|next| (PARTITION, next)).into_iter().collect(),
+        custodian: None,
     }
 }
 

@@ -1,7 +1,6 @@
-//! Taking partitions over and giving them up, in the reading thread.
+//! Taking partitions over, in the reading thread.
 //!
-//! In: a rebalance. Out: a partition that is read from the right place, or one of which nothing is left in any
-//! buffer. A position that cannot be read is never replaced in silence (see `start.rs`).
+//! In: partitions that are ours from now on. Out: each is read from the right place. A position that cannot be read is never replaced in silence (see `start.rs`).
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -17,7 +16,7 @@ use super::{
     reader::Reader,
     start::{Begin, Known, begin},
 };
-use crate::{kafka::is_refusal, record::Batch};
+use crate::kafka::is_refusal;
 
 /// How long each question about a new partition may take before it is asked again.
 const ASK: Duration = Duration::from_secs(5);
@@ -79,38 +78,6 @@ impl Reader<'_> {
         }
     }
 
-    /// Commits what is durable of partitions (unless they are `lost`), forgets what was read of them, and lets go.
-    pub(super) fn give_up(&mut self, partitions: &[i32], lost: bool) {
-        if !lost {
-            self.commit(partitions);
-        }
-        self.generation = self.task.handover.revoke(partitions);
-        for partition in partitions {
-            self.next.remove(partition);
-        }
-        self.fetched.retain(|partition| !partitions.contains(&partition));
-        if self.batch.partitions.iter().any(|partition| partitions.contains(partition)) {
-            let mut kept = Batch::new(self.task.topic.clone());
-            for row in 0..self.batch.len() {
-                let record = self.batch.record(row);
-                if !partitions.contains(&record.partition) {
-                    kept.push(record);
-                }
-            }
-            self.batch = kept;
-        }
-        tracing::info!(url = %self.task.url, group = %self.task.group, ?partitions, lost, "partitions revoked");
-        let mut list = TopicPartitionList::new();
-        if let Ok(assigned) = self.consumer.assignment() {
-            for element in assigned.elements().iter().filter(|element| partitions.contains(&element.partition())) {
-                list.add_partition(element.topic(), element.partition());
-            }
-        }
-        if let Err(error) = self.consumer.incremental_unassign(&list) {
-            self.fail(format!("cannot give up partitions {partitions:?}: {error}"));
-        }
-    }
-
     fn accept(&self, list: &TopicPartitionList) {
         if let Err(error) = self.consumer.incremental_assign(list) {
             self.fail(format!("cannot take over partitions of topic `{}`: {error}", self.task.topic));
@@ -140,6 +107,8 @@ impl Reader<'_> {
             };
             // What was read but is not durable yet counts only while the partition has stayed ours.
             let changelog = self.task.handover.durable(*partition).max(self.next.get(partition).copied());
+            // Where state moves with its partition, the changelog is everybody's, and the group's word is only a hint.
+            let committed = committed.filter(|_| !self.state_moves() || changelog.is_none());
             known.insert(*partition, Known { changelog, committed, low: *low, high: *high });
         }
         Ok(known)

@@ -43,6 +43,7 @@ pub(super) struct Fault {
 pub(super) enum Taken {
     Batch(Box<Ready>),
     Fault(Fault),
+    Lost,
     CaughtUp,
     Nothing,
 }
@@ -72,6 +73,7 @@ struct State {
     extents: BTreeMap<i32, (i64, i64)>,
     durable: Positions,
     uncommitted: bool,
+    lost: bool,
     stop: bool,
 }
 
@@ -114,6 +116,9 @@ impl Handover {
 
     pub(super) fn take(&self, asked: u64) -> Taken {
         let mut state = self.state();
+        if state.lost {
+            return Taken::Lost;
+        }
         if let Some(ready) = state.waiting.pop_front() {
             self.wake.notify_one();
             state.quiet = false;
@@ -274,6 +279,20 @@ impl Handover {
             state.extents.remove(partition);
         }
         state.assignment.generation
+    }
+
+    /// Says that partitions are gone before what was handed over of them is durable; there is no way back from it.
+    pub(super) fn lose(&self) {
+        self.state().lost = true;
+        self.news.notify_one();
+    }
+
+    /// Says where partitions stand by their restored state.
+    pub(super) fn resume(&self, partitions: &[i32], restored: &Positions) {
+        let mut state = self.state();
+        for partition in partitions {
+            state.durable.reset(*partition, restored.next_offset(*partition));
+        }
     }
 
     pub(super) fn set_end(&self, partition: i32, end: i64) {

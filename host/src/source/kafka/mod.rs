@@ -2,10 +2,12 @@
 //!
 //! A thread of its own reads (`reader.rs`) and hands full batches over (`handover.rs`); `fill` only takes them. Where
 //! a partition is read from is decided here, not by the group alone: the larger of the changelog's and the group's
-//! position. Commits to the group are hints, sent by the thread. Nothing is ever read past a position in silence.
+//! position, or the changelog's alone where state moves with its partition (`custody.rs`). Commits to the group are
+//! hints, sent by the thread. Nothing is ever read past a position in silence.
 
 mod assignment;
 mod context;
+mod custody;
 mod handover;
 mod queue;
 mod reader;
@@ -79,6 +81,9 @@ pub async fn open(config: &KafkaSource, context: &OpenContext) -> Result<KafkaRe
     for (name, value) in ours {
         settings.set(name, value);
     }
+    if let Some(instance) = &config.instance {
+        settings.set("group.instance.id", instance);
+    }
     let (topic, url) = (config.topic.clone(), context.display.clone());
     let opened = tokio::task::spawn_blocking(move || {
         let unreachable = |e: kafka::Unreachable| (e.message, e.hint, e.retryable);
@@ -105,6 +110,7 @@ pub async fn open(config: &KafkaSource, context: &OpenContext) -> Result<KafkaRe
         start: config.start,
         asker,
         handover: handover.clone(),
+        custodian: context.custodian.clone(),
     };
     let (end, ended) = oneshot::channel();
     std::thread::Builder::new()
@@ -123,6 +129,23 @@ pub async fn open(config: &KafkaSource, context: &OpenContext) -> Result<KafkaRe
         caught_up: false,
         ended: Some(ended),
     })
+}
+
+/// The number of partitions of the topic. Fails where no broker answers, or where the topic is missing.
+pub async fn partitions(config: &KafkaSource, pipeline: &str, url: &str) -> Result<usize, SourceError> {
+    let error = |message, hint, retryable| SourceError { url: url.to_owned(), message, hint, retryable };
+    let settings = kafka::settings(&config.brokers, pipeline, &[], &config.options)
+        .map_err(|name| error(format!("the option `{name}` is set by the host"), None, false))?;
+    let topic = config.topic.clone();
+    match tokio::task::spawn_blocking(move || kafka::Asker::new(&settings)?.partitions(&topic)).await {
+        Ok(Ok(Some(count))) => Ok(count),
+        Ok(Ok(None)) => {
+            let hint = "create it or let a sink create it".to_owned();
+            Err(error(format!("topic `{}` does not exist", config.topic), Some(hint), true))
+        }
+        Ok(Err(e)) => Err(error(e.message, e.hint, e.retryable)),
+        Err(stopped) => Err(error(format!("opening was stopped: {stopped}"), None, true)),
+    }
 }
 
 impl KafkaReader {
@@ -189,6 +212,7 @@ impl Source for KafkaReader {
                         continue;
                     }
                     Taken::Fault(fault) => return Err(self.error(fault)),
+                    Taken::Lost => return Ok(Filled::Lost),
                     // Said again only after a wait, or an idle pipeline would ask without pause.
                     Taken::CaughtUp if !said_before || Instant::now() >= deadline => {
                         self.caught_up = true;

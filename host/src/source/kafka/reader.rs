@@ -19,6 +19,7 @@ use rdkafka::{
 
 use super::{
     context::{Change, ReaderContext},
+    custody::Pending,
     handover::{Fault, Handover, Ready},
     queue::{FetchQueue, Fetched, Message, append},
 };
@@ -26,7 +27,7 @@ use crate::{
     config::Start,
     kafka::{Asker, is_refusal},
     record::{Batch, Slices},
-    source::BatchLimits,
+    source::{BatchLimits, Custodian},
 };
 
 /// Longest time for which events are left unserved while there is nothing to do.
@@ -48,6 +49,7 @@ pub(super) struct Task {
     pub(super) start: Start,
     pub(super) asker: Asker,
     pub(super) handover: Arc<Handover>,
+    pub(super) custodian: Option<Custodian>,
 }
 
 /// Runs until the hand-over says stop; then commits, leaves the group and returns.
@@ -64,12 +66,13 @@ pub(super) fn run(consumer: BaseConsumer<ReaderContext>, task: Task) {
             since: None,
             ready: None,
             committed: Instant::now(),
+            pending: None,
             task,
         };
         while !reader.task.handover.stopped() {
             reader.turn();
         }
-        reader.commit_now();
+        reader.commit_last();
     }
     consumer.context().close();
     // Dropping the consumer waits until it has left its group.
@@ -88,6 +91,8 @@ pub(super) struct Reader<'c> {
     /// A batch for which there was no room.
     ready: Option<Ready>,
     committed: Instant,
+    /// What the change under way waits for.
+    pub(super) pending: Option<Pending>,
     pub(super) task: Task,
 }
 
@@ -144,15 +149,13 @@ impl Reader<'_> {
     fn settle(&mut self) {
         while let Some((change, superseded)) = self.consumer.context().first_change() {
             let done = match change {
-                Change::Revoke { partitions, lost } => {
-                    self.give_up(&partitions, lost);
-                    true
-                }
-                Change::Assign(partitions) => self.take_over(&partitions, superseded),
+                Change::Revoke { partitions, lost } => self.give_up(&partitions, lost),
+                Change::Assign(partitions) => self.restored(&partitions) && self.take_over(&partitions, superseded),
             };
             if !done {
                 return;
             }
+            self.pending = None;
             self.consumer.context().done();
         }
     }
@@ -283,14 +286,20 @@ impl Reader<'_> {
     fn commit_now(&mut self) {
         if self.task.handover.take_uncommitted() {
             let partitions: Vec<i32> = self.next.keys().copied().collect();
-            self.commit(&partitions);
+            self.commit(&partitions, CommitMode::Async);
         }
         self.committed = Instant::now();
     }
 
-    /// Commits what is durable of these partitions, without waiting. Only of ours: a position of a partition that
-    /// someone else reads would set the group back.
-    pub(super) fn commit(&self, partitions: &[i32]) {
+    /// Commits for the last time, and waits for it: leaving the group would cut it off.
+    fn commit_last(&mut self) {
+        let partitions: Vec<i32> = self.next.keys().copied().collect();
+        self.commit(&partitions, CommitMode::Sync);
+    }
+
+    /// Commits what is durable of these partitions. Only of ours: a position of a partition that someone else reads
+    /// would set the group back.
+    pub(super) fn commit(&self, partitions: &[i32], mode: CommitMode) {
         let mut list = TopicPartitionList::new();
         for partition in partitions {
             if let Some(next) = self.task.handover.durable(*partition) {
@@ -301,7 +310,7 @@ impl Reader<'_> {
         if list.count() == 0 {
             return;
         }
-        if let Err(error) = self.consumer.commit(&list, CommitMode::Async)
+        if let Err(error) = self.consumer.commit(&list, mode)
             && let Some(code) = error.rdkafka_error_code()
         {
             self.consumer.context().log.error(code, &format!("the group's offsets were not committed: {code}"));

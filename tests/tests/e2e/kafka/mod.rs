@@ -3,6 +3,7 @@
 mod opening;
 mod reading;
 mod rebalance;
+mod state;
 mod writing;
 
 use std::{sync::Arc, time::Duration};
@@ -63,6 +64,7 @@ impl Topic {
             topic: self.name.clone(),
             group: self.name.clone(),
             start: Start::Earliest,
+            instance: None,
             options: Vec::new(),
         }
     }
@@ -83,7 +85,8 @@ impl Topic {
 
 async fn open(config: &KafkaSource, resume: Positions) -> Result<KafkaReader, SourceError> {
     let display = format!("kafka://{}/{}", config.brokers, config.topic);
-    let context = source::OpenContext { pipeline: "e2e".into(), display, data_dir: "unused".into(), resume };
+    let context =
+        source::OpenContext { pipeline: "e2e".into(), display, data_dir: "unused".into(), resume, custodian: None };
     source::kafka::open(config, &context).await
 }
 
@@ -133,7 +136,7 @@ async fn drain(reader: &mut KafkaReader) -> Result<Batch, SourceError> {
                 Filled::Records => (0..batch.len()).for_each(|row| all.push(batch.record(row))),
                 Filled::CaughtUp => return Ok(all),
                 Filled::Idle => {}
-                Filled::End => panic!("a topic has no end"),
+                Filled::End | Filled::Lost => panic!("a topic has no end, and this reader no pipeline"),
             }
         }
     };

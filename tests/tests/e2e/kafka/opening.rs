@@ -28,6 +28,7 @@ async fn a_broker_that_is_down_is_tried_again_later() {
         topic: "t".to_owned(),
         group: "g".to_owned(),
         start: Start::Earliest,
+        instance: None,
         options: Vec::new(),
     };
     let sink = KafkaSink { brokers: free.clone(), topic: "t".to_owned(), options: Vec::new() };
@@ -48,6 +49,7 @@ async fn an_option_that_carries_a_guarantee_is_refused() {
         topic: "t".to_owned(),
         group: "g".to_owned(),
         start: Start::Earliest,
+        instance: None,
         options: vec![option],
     };
     let error = open(&source, Positions::default()).await.err().unwrap();

@@ -165,13 +165,25 @@ impl Stack {
             Some(real) => {
                 let (brokers, topic) = (real.brokers.clone(), real.topic(topic));
                 let group = format!("{topic}-{group}");
-                SourceEndpoint::Kafka(config::KafkaSource { brokers, topic, group, start, options: Vec::new() })
+                SourceEndpoint::Kafka(config::KafkaSource {
+                    brokers,
+                    topic,
+                    group,
+                    start,
+                    instance: None,
+                    options: Vec::new(),
+                })
             }
             None => SourceEndpoint::Log(config::LogSource { topic: topic.to_owned(), group, start }),
         };
         let display = self.topic_url(topic);
-        let context =
-            source::OpenContext { pipeline: "e2e".into(), display: display.clone(), data_dir: self.data_dir(), resume };
+        let context = source::OpenContext {
+            pipeline: "e2e".into(),
+            display: display.clone(),
+            data_dir: self.data_dir(),
+            resume,
+            custodian: None,
+        };
         let config = SourceConfig {
             display,
             endpoint,
@@ -179,6 +191,7 @@ impl Stack {
             batch_bytes: 1 << 20,
             linger: Duration::from_millis(5),
             trigger: None,
+            drain: Duration::from_secs(10),
         };
         source::open(&config, &context).await.unwrap()
     }
@@ -205,7 +218,7 @@ pub async fn drain(source: &mut dyn Source, limits: &BatchLimits) -> Batch {
                 Filled::Records => (0..batch.len()).for_each(|row| all.push(batch.record(row))),
                 Filled::CaughtUp => return all,
                 Filled::Idle => {}
-                Filled::End => panic!("a topic has no end"),
+                Filled::End | Filled::Lost => panic!("a topic has no end, and this reader no pipeline"),
             }
         }
     };

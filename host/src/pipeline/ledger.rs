@@ -1,0 +1,109 @@
+//! Where a pipeline's commits are kept: in files of its own, or in a topic that the hosts of a group share.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::tally::{Tally, sum};
+use crate::{
+    record::Positions,
+    state::{Changelog, ChangelogError, Commit, Owned, TopicError, TopicLog, Totals, Writes},
+};
+
+/// Why a commit cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// The files of the changelog.
+    #[error(transparent)]
+    Files(#[from] ChangelogError),
+    /// The topic of the changelog.
+    #[error(transparent)]
+    Topic(#[from] TopicError),
+}
+
+impl LedgerError {
+    /// Whether trying again may help.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Files(error) => error.is_retryable(),
+            Self::Topic(error) => error.retryable,
+        }
+    }
+}
+
+/// What one commit makes durable.
+pub(super) struct Entry<'a> {
+    pub positions: &'a Positions,
+    /// What it adds to the totals.
+    pub tally: &'a Tally,
+    /// State writes, by stage.
+    pub writes: &'a [(&'a str, &'a Writes)],
+    /// The partition of each record of the batch.
+    pub partitions: &'a [i32],
+    /// Whether the writes of a record are part of it.
+    pub durable: &'a (dyn Fn(u32) -> bool + Sync),
+    pub time_ms: i64,
+}
+
+/// See the module.
+pub(super) enum Ledger {
+    /// All of a pipeline in one folder, and its totals.
+    Files(Box<Changelog>, Totals),
+    /// A frame for each partition of a batch.
+    Topic(Arc<TopicLog>, BTreeMap<i32, Owned>),
+}
+
+impl Ledger {
+    /// Takes over partitions with what their state says. Returns by how much the totals of the pipeline grew by it.
+    pub fn take_over(&mut self, taken: Vec<Owned>) -> Totals {
+        let mut grown = Totals::default();
+        let Self::Topic(_, owned) = self else { return grown };
+        for partition in taken {
+            let before = owned.get(&partition.partition).map(|owned| owned.totals.clone()).unwrap_or_default();
+            grown.add(&partition.totals.since(&before));
+            owned.insert(partition.partition, partition);
+        }
+        grown
+    }
+
+    /// The totals of all that is, or was, ours.
+    pub fn totals(&self) -> Totals {
+        match self {
+            Self::Files(_, totals) => totals.clone(),
+            Self::Topic(_, owned) => {
+                let mut all = Totals::default();
+                owned.values().for_each(|owned| all.add(&owned.totals));
+                all
+            }
+        }
+    }
+
+    /// Makes one commit durable. What failed may be tried again.
+    pub async fn commit(&mut self, entry: &Entry<'_>) -> Result<(), LedgerError> {
+        let Entry { positions, writes, time_ms, .. } = *entry;
+        match self {
+            Self::Files(changelog, totals) => {
+                let mut next = totals.clone();
+                next.add(&sum(entry.tally));
+                // An fsync of tens of milliseconds: the other tasks of this thread move on meanwhile.
+                tokio::task::block_in_place(|| {
+                    let durable = &|row| (entry.durable)(row);
+                    changelog.commit(&Commit { positions, totals: &next, writes, durable, time_ms })
+                })?;
+                *totals = next;
+            }
+            Self::Topic(topic, owned) => {
+                let mut next: Vec<Owned> = Vec::new();
+                let mut frames = Vec::new();
+                for (partition, tally) in entry.tally {
+                    let Some(owned) = owned.get(partition) else { return Err(topic.not_ours(*partition).into()) };
+                    let mut owned = owned.after(tally, positions.next_offset(*partition));
+                    let ours = |row: u32| entry.partitions.get(row as usize) == Some(partition) && (entry.durable)(row);
+                    frames.push((*partition, topic.frame(&mut owned, writes, &ours, time_ms)));
+                    next.push(owned);
+                }
+                topic.append(frames, time_ms).await?;
+                owned.extend(next.into_iter().map(|next| (next.partition, next)));
+            }
+        }
+        Ok(())
+    }
+}

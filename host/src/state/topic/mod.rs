@@ -1,0 +1,186 @@
+//! A changelog in a topic of Apache Kafka, so that state moves with the partitions of its source from host to host.
+//!
+//! The topic has a partition for each of the source. A host that takes a partition over first writes a *claim* into
+//! its changelog, then reads the changelog up to that claim. From then on each of its frames names the claim; frames
+//! that name an older one, of a host that does not know yet that it lost the partition, are passed over by all who read
+//! (`message.rs`). Every frame holds position and totals in full, so the last one alone says where to resume.
+
+mod admin;
+mod message;
+mod restore;
+
+use std::{collections::BTreeMap, time::Duration};
+
+use futures::future::join_all;
+use rdkafka::{
+    ClientConfig,
+    error::{KafkaError, RDKafkaErrorCode},
+    producer::{FutureProducer, FutureRecord},
+    util::Timeout,
+};
+
+use self::message::Kind;
+use super::{Seconds, StageState, Totals, Writes, frame::FrameWriter};
+use crate::{
+    config::TopicState,
+    kafka::{self, BrokerLog, Quiet},
+    record::Positions,
+};
+
+/// How long one attempt to append may take before it is reported; it is then made again.
+const APPEND_MS: &str = "10000";
+/// The largest frame. A batch of the largest allowed size, with its keys, stays below.
+const MAX_FRAME_BYTES: &str = "67108864";
+
+const DEFAULTS: [(&str, &str); 3] =
+    [("linger.ms", "0"), ("message.timeout.ms", APPEND_MS), ("message.max.bytes", MAX_FRAME_BYTES)];
+
+/// Why a changelog in a topic cannot be used.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("state `{url}`: {message}{}", hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default())]
+pub struct TopicError {
+    /// The topic.
+    pub url: String,
+    /// What was attempted and what came of it.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+    /// Whether trying again may help.
+    pub retryable: bool,
+}
+
+/// A partition that is ours, as its changelog says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owned {
+    /// Partition of the source, and of the changelog.
+    pub partition: i32,
+    /// Offset of our claim.
+    pub claim: i64,
+    /// Sequence number of the last frame.
+    pub seq: u64,
+    /// The next offset of the source to read; `None` where nothing was committed yet.
+    pub next: Option<i64>,
+    /// What became of the partition's records since the pipeline first ran, on whichever host.
+    pub totals: Totals,
+}
+
+impl Owned {
+    /// As it is after one more commit.
+    pub fn after(&self, added: &Totals, next: Option<i64>) -> Self {
+        let mut after = Self { seq: self.seq + 1, next: next.or(self.next), ..self.clone() };
+        after.totals.add(added);
+        after
+    }
+}
+
+/// See the module.
+pub struct TopicLog {
+    url: String,
+    topic: String,
+    settings: ClientConfig,
+    producer: FutureProducer<Quiet>,
+    runtime: tokio::runtime::Handle,
+    /// Stage, store and number of each store.
+    stores: Vec<(String, String, u16)>,
+    /// Entries older than that are not read; `None` where some live for ever.
+    longest_ttl_s: Option<Seconds>,
+}
+
+impl TopicLog {
+    /// Makes sure that the topic is there, with `partitions` partitions and the right settings.
+    pub async fn open(
+        config: &TopicState,
+        pipeline: &str,
+        partitions: usize,
+        stages: &BTreeMap<String, StageState>,
+    ) -> Result<Self, TopicError> {
+        let url = config.display.clone();
+        let error = |message: String, hint: Option<&str>, retryable| TopicError {
+            url: url.clone(),
+            message,
+            hint: hint.map(str::to_owned),
+            retryable,
+        };
+        let settings = kafka::settings(&config.brokers, pipeline, &DEFAULTS, &config.options).map_err(|name| {
+            error(format!("the option `{name}` is set by the host"), Some("remove it from `options`"), false)
+        })?;
+        let mut longest_ttl_s = Some(0);
+        let mut stores = Vec::new();
+        for (stage, state) in stages {
+            longest_ttl_s = longest_ttl_s.zip(state.longest_ttl_s()).map(|(longest, ttl)| longest.max(ttl));
+            stores.extend(state.names().iter().map(|store| (stage.clone(), store.clone())));
+        }
+        let stores = (0..).zip(stores).map(|(id, (stage, store))| (stage, store, id)).collect();
+        admin::ensure(&settings, config, partitions, longest_ttl_s).await?;
+        let mut producing = settings.clone();
+        producing.set("enable.idempotence", "true");
+        producing.set("acks", "all");
+        let producer = producing
+            .create_with_context(Quiet(BrokerLog::new(&url)))
+            .map_err(|e| error(kafka::words(&e), None, false))?;
+        let runtime = tokio::runtime::Handle::current();
+        Ok(Self { url, topic: config.topic.clone(), settings, producer, runtime, stores, longest_ttl_s })
+    }
+
+    /// One commit of one partition as a message. `ours` says whether the writes of a record are part of it.
+    pub fn frame(
+        &self,
+        owned: &mut Owned,
+        writes: &[(&str, &Writes)],
+        ours: &dyn Fn(u32) -> bool,
+        time_ms: i64,
+    ) -> Vec<u8> {
+        let mut bytes = message::head(Kind::Frame, owned.claim);
+        let mut frame = FrameWriter::new(&mut bytes, owned.seq, time_ms);
+        frame.positions(&owned.next.map(|next| (owned.partition, next)).into_iter().collect::<Positions>());
+        frame.totals(&owned.totals, &Totals::default());
+        for (stage, store, id) in &self.stores {
+            frame.store(*id, stage, store);
+        }
+        for (stage, writes) in writes {
+            let ids: Vec<u16> = self.stores.iter().filter(|(of, ..)| of == stage).map(|(.., id)| *id).collect();
+            frame.writes(&ids, writes, ours);
+        }
+        frame.finish();
+        bytes
+    }
+
+    /// Appends a message to each partition, and returns once all replicas have all of them. What failed may be
+    /// appended again as a whole: a frame that is there twice counts once.
+    pub async fn append(&self, messages: Vec<(i32, Vec<u8>)>, time_ms: i64) -> Result<Vec<i64>, TopicError> {
+        let sent = messages.iter().map(|(partition, bytes)| {
+            let record: FutureRecord<'_, (), [u8]> =
+                FutureRecord::to(&self.topic).partition(*partition).payload(bytes.as_slice()).timestamp(time_ms);
+            self.producer.send(record, Timeout::Never)
+        });
+        let sent = join_all(sent).await;
+        sent.into_iter()
+            .map(|sent| sent.map(|delivery| delivery.offset).map_err(|(error, _)| self.not_appended(&error)))
+            .collect()
+    }
+
+    /// A commit of a partition that was never taken over: a fault of the host.
+    pub fn not_ours(&self, partition: i32) -> TopicError {
+        self.error(format!("partition {partition} was read without being taken over; please report this"), None, false)
+    }
+
+    fn not_appended(&self, error: &KafkaError) -> TopicError {
+        let code = error.rdkafka_error_code();
+        let too_large = code == Some(RDKafkaErrorCode::MessageSizeTooLarge);
+        let hint = too_large.then_some("make batches smaller, by `batch_records` or `batch_bytes`");
+        let retryable = !too_large && !code.is_some_and(kafka::is_refusal);
+        self.error(format!("cannot append: {}", kafka::words(error)), hint, retryable)
+    }
+
+    fn error(&self, message: String, hint: Option<&str>, retryable: bool) -> TopicError {
+        TopicError { url: self.url.clone(), message, hint: hint.map(str::to_owned), retryable }
+    }
+}
+
+/// How long a question to the broker may take.
+const ASK: Duration = Duration::from_secs(10);
+
+fn now_ms() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_millis() as i64)
+}
