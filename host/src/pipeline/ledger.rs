@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::tally::{Tally, sum};
 use crate::{
-    record::Positions,
+    record::{Positions, Replay},
     state::{Changelog, ChangelogError, Commit, Owned, TopicError, TopicLog, Totals, Writes},
 };
 
@@ -76,6 +76,38 @@ impl Ledger {
         }
     }
 
+    /// What may have been written and is not committed.
+    pub fn replay(&self) -> Replay {
+        match self {
+            Self::Files(changelog, _) => changelog.replay().clone(),
+            Self::Topic(_, owned) => {
+                let mut all = Replay::default();
+                for (partition, until, written_ms) in owned.values().flat_map(|owned| owned.replay.iter()) {
+                    all.add(partition, until, written_ms);
+                }
+                all
+            }
+        }
+    }
+
+    /// Says that records up to these positions are about to be written. What is known of a partition already stays.
+    pub async fn intend(&mut self, positions: &Positions, time_ms: i64) -> Result<(), LedgerError> {
+        match self {
+            Self::Files(changelog, _) => changelog.intend(positions, time_ms)?,
+            Self::Topic(topic, owned) => {
+                let mut frames = Vec::new();
+                for (partition, until) in positions.iter() {
+                    let Some(owned) = owned.get_mut(&partition) else { return Err(topic.not_ours(partition).into()) };
+                    owned.seq += 1;
+                    owned.replay.add(partition, until, time_ms);
+                    frames.push((partition, topic.frame(owned, &[], &|_| false, time_ms)));
+                }
+                topic.append(frames, time_ms).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Makes one commit durable. What failed may be tried again.
     pub async fn commit(&mut self, entry: &Entry<'_>) -> Result<(), LedgerError> {
         let Entry { positions, writes, time_ms, .. } = *entry;
@@ -95,9 +127,9 @@ impl Ledger {
                 let mut frames = Vec::new();
                 for (partition, tally) in entry.tally {
                     let Some(owned) = owned.get(partition) else { return Err(topic.not_ours(*partition).into()) };
-                    let mut owned = owned.after(tally, positions.next_offset(*partition));
+                    let owned = owned.after(tally, positions.next_offset(*partition));
                     let ours = |row: u32| entry.partitions.get(row as usize) == Some(partition) && (entry.durable)(row);
-                    frames.push((*partition, topic.frame(&mut owned, writes, &ours, time_ms)));
+                    frames.push((*partition, topic.frame(&owned, writes, &ours, time_ms)));
                     next.push(owned);
                 }
                 topic.append(frames, time_ms).await?;

@@ -69,7 +69,11 @@ impl Writer {
     }
 
     /// Makes a batch durable. Returns whether what is behind it has to run again.
-    async fn write(&mut self, batch: Processed) -> Result<bool, Ended> {
+    async fn write(&mut self, mut batch: Processed) -> Result<bool, Ended> {
+        if self.sink.sink.lifetime().is_some() {
+            self.intend(&mut batch).await?;
+        }
+        fail::fail_point!(&format!("{}/before-sink", self.pipeline));
         let delivered = self.sink.deliver(&batch.write, &mut self.stop).await.map_err(Ended::Abandoned)?;
         let refused: Vec<(u32, String)> = delivered
             .refused
@@ -79,10 +83,13 @@ impl Writer {
                 (origin, format!("{}: {}", failure.code, failure.detail))
             })
             .collect();
+        fail::fail_point!(&format!("{}/after-sink", self.pipeline));
         let author = sink_author(&self.sink.url);
         self.dead_letter(&batch, &refused, &author, delivered.attempts).await?;
+        fail::fail_point!(&format!("{}/before-frame", self.pipeline));
         let tally = tally(&batch, &refused, &self.authors);
         self.commit(&batch, &tally, &refused).await?;
+        fail::fail_point!(&format!("{}/after-frame", self.pipeline));
         self.meter.commit(&self.pipeline, &sum(&tally));
         if let Err(error) = self.committer.commit(&batch.positions).await {
             tracing::debug!(pipeline = %self.pipeline, "{error}");
@@ -92,6 +99,25 @@ impl Writer {
         // The worker may have ended; then there is no state to mend.
         let _ = self.tasks.send(Task::Committed { refused });
         Ok(again)
+    }
+
+    /// Where rows expire: says before the first write of a batch that it may happen, and, of a batch that may have been
+    /// written before a crash, when.
+    async fn intend(&mut self, batch: &mut Processed) -> Result<(), Ended> {
+        let replay = self.ledger.replay();
+        if replay.is_empty() {
+            let intended = self.ledger.intend(&batch.positions, super::now_ms()).await;
+            return match intended {
+                Ok(()) => Ok(()),
+                // Only a hint, and the commit complains of whatever is wrong here.
+                Err(error) if error.is_retryable() => Ok(()),
+                Err(error) => Err(Ended::Ledger(error)),
+            };
+        }
+        if let Some(write) = Arc::get_mut(&mut batch.write) {
+            write.replay = Some(Arc::new(replay));
+        }
+        Ok(())
     }
 
     /// Writes the dead letters of a batch.

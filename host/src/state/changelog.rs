@@ -15,7 +15,10 @@ use super::{
     Seconds, StageState, Totals, Writes,
     frame::{FRAME_HEAD, FrameWriter, MAX_PAYLOAD, Malformed, Restore, Restored, read_payload},
 };
-use crate::{config::Durability, record::Positions};
+use crate::{
+    config::Durability,
+    record::{Positions, Replay},
+};
 
 const MAGIC: &[u8] = b"MSCLOG01";
 /// A segment is closed at this size, or at an eighth of the longest TTL, so that expired entries go in good time.
@@ -79,6 +82,7 @@ pub struct Changelog {
     stores: Vec<StageStores>,
     positions: Positions,
     totals: Totals,
+    replay: Replay,
     longest_ttl_s: Option<Seconds>,
     /// Closed segments, oldest first, with the time of their last frame.
     closed: Vec<(PathBuf, i64)>,
@@ -146,6 +150,7 @@ impl Changelog {
             stores,
             positions: restored.positions.clone(),
             totals: restored.totals.clone(),
+            replay: restored.replay.clone(),
             longest_ttl_s,
             closed,
             buffer,
@@ -156,6 +161,7 @@ impl Changelog {
     /// Makes one commit durable.
     pub fn commit(&mut self, commit: &Commit<'_>) -> Result<(), ChangelogError> {
         self.positions.merge(commit.positions);
+        self.replay.committed(&self.positions);
         self.buffer.clear();
         let mut frame = FrameWriter::new(&mut self.buffer, self.seq + 1, commit.time_ms);
         frame.positions(commit.positions);
@@ -166,13 +172,33 @@ impl Changelog {
             }
         }
         frame.finish();
-        self.append()?;
+        self.append(self.durability)?;
         self.seq += 1;
         self.totals.clone_from(commit.totals);
         if self.is_full(commit.time_ms) {
             self.roll(commit.time_ms)?;
         }
         Ok(())
+    }
+
+    /// Says that records up to these positions are about to be written, so that a replay of them can be told from a first
+    /// write. Not fsynced: after a crash of the machine a replay may pass for a first write, and nothing worse.
+    pub fn intend(&mut self, positions: &Positions, time_ms: i64) -> Result<(), ChangelogError> {
+        for (partition, until) in positions.iter() {
+            self.replay.add(partition, until, time_ms);
+        }
+        self.buffer.clear();
+        let mut frame = FrameWriter::new(&mut self.buffer, self.seq + 1, time_ms);
+        frame.intents(&self.replay);
+        frame.finish();
+        self.append(Durability::Os)?;
+        self.seq += 1;
+        Ok(())
+    }
+
+    /// What may have been written and is not committed.
+    pub fn replay(&self) -> &Replay {
+        &self.replay
     }
 
     /// Where the state lies.
@@ -182,8 +208,13 @@ impl Changelog {
 
     /// Appends the buffer as one write and, where the configuration says so, waits until the disk has it. A write that
     /// fails half-way is cut off again, so that the next one does not stand behind a torn frame.
-    fn append(&mut self) -> Result<(), ChangelogError> {
-        let written = self.file.write_all(&self.buffer).and_then(|()| match self.durability {
+    fn append(&mut self, durability: Durability) -> Result<(), ChangelogError> {
+        fail::fail_point!(&format!("{}/mid-frame", self.folder.file_name().unwrap_or_default().display()), |_| {
+            let half = self.buffer.get(..self.buffer.len() / 2).unwrap_or_default();
+            let _ = self.file.write_all(half);
+            Err(ChangelogError::Locked(self.folder.clone()))
+        });
+        let written = self.file.write_all(&self.buffer).and_then(|()| match durability {
             Durability::Commit => self.file.sync_data(),
             Durability::Os => Ok(()),
         });
@@ -213,6 +244,7 @@ impl Changelog {
             seq: self.seq,
             time_ms: now_ms,
             entries: 0,
+            replay: self.replay.clone(),
         };
         let path = segment_path(&self.folder, self.seq + 1);
         self.file = begin_segment(&path, &mut self.buffer, now_ms, &restored, &self.stores)?;
@@ -288,6 +320,7 @@ fn begin_segment(
     let mut frame = FrameWriter::new(buffer, restored.seq + 1, now_ms);
     frame.positions(&restored.positions);
     frame.totals(&restored.totals, &Totals::default());
+    frame.intents(&restored.replay);
     for stage in stores {
         for (name, id) in stage.names.iter().zip(&stage.ids) {
             frame.store(*id, &stage.stage, name);

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::{Cause, Seconds, StageState, Totals, Write, Writes};
-use crate::record::Positions;
+use crate::record::{Positions, Replay};
 
 /// Bytes before a frame's payload.
 pub const FRAME_HEAD: usize = 8;
@@ -27,6 +27,8 @@ pub trait FrameReader {
     fn position(&mut self, partition: i32, next: i64);
     /// `consumed`, `split` and `written`.
     fn counts(&mut self, consumed: u64, split: u64, written: u64);
+    /// Records of a partition before `until` may have been written at `written_ms`, and are not committed.
+    fn intent(&mut self, partition: i32, until: i64, written_ms: i64);
     /// A total of dropped (`dead: false`) or dead-lettered records.
     fn cause(&mut self, dead: bool, cause: Cause, total: u64);
     /// Names the store `id` of this segment.
@@ -57,6 +59,16 @@ impl<'a> FrameWriter<'a> {
             self.out.push(b'P');
             self.out.extend_from_slice(&partition.to_le_bytes());
             self.out.extend_from_slice(&next.to_le_bytes());
+        }
+    }
+
+    /// Adds what is about to be written, before it is.
+    pub fn intents(&mut self, replay: &Replay) {
+        for (partition, until, written_ms) in replay.iter() {
+            self.out.push(b'I');
+            self.out.extend_from_slice(&partition.to_le_bytes());
+            self.out.extend_from_slice(&until.to_le_bytes());
+            self.out.extend_from_slice(&written_ms.to_le_bytes());
         }
     }
 
@@ -148,6 +160,11 @@ pub fn read_payload(payload: &[u8], reader: &mut impl FrameReader) -> Result<(),
                 let partition = input.u32()? as i32;
                 reader.position(partition, input.u64()? as i64);
             }
+            b'I' => {
+                let partition = input.u32()? as i32;
+                let until = input.u64()? as i64;
+                reader.intent(partition, until, input.u64()? as i64);
+            }
             b'C' => {
                 let (consumed, split) = (input.u64()?, input.u64()?);
                 reader.counts(consumed, split, input.u64()?);
@@ -231,6 +248,8 @@ pub struct Restored {
     pub time_ms: i64,
     /// State writes that were made again.
     pub entries: u64,
+    /// What may have been written after the last commit.
+    pub replay: Replay,
 }
 
 /// Applies frames to the state of stages.
@@ -249,6 +268,11 @@ impl FrameReader for Restore<'_> {
 
     fn position(&mut self, partition: i32, next: i64) {
         self.restored.positions.set_next(partition, next);
+        self.restored.replay.committed(&self.restored.positions);
+    }
+
+    fn intent(&mut self, partition: i32, until: i64, written_ms: i64) {
+        self.restored.replay.add(partition, until, written_ms);
     }
 
     fn counts(&mut self, consumed: u64, split: u64, written: u64) {

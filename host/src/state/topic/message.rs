@@ -3,9 +3,6 @@
 //! A message is `"MSTL" | version | kind | claim | content`. The claim is the offset of a claim message in the same
 //! partition; the order of the log decides between claims, so two hosts never hold the same one.
 
-use super::Owned;
-use crate::state::Totals;
-
 const MAGIC: &[u8; 5] = b"MSTL\x01";
 const HEAD: usize = MAGIC.len() + 1 + 8;
 
@@ -71,9 +68,9 @@ impl Fence {
         true
     }
 
-    /// The partition as it stands after all that counted.
-    pub(super) fn owned(&self, partition: i32, claim: i64, next: Option<i64>, totals: Totals) -> Owned {
-        Owned { partition, claim, seq: self.seq, next, totals }
+    /// Sequence number of the last frame that counted.
+    pub(super) fn seq(&self) -> u64 {
+        self.seq
     }
 }
 

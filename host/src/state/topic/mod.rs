@@ -24,7 +24,7 @@ use super::{Seconds, StageState, Totals, Writes, frame::FrameWriter};
 use crate::{
     config::TopicState,
     kafka::{self, BrokerLog, Quiet},
-    record::Positions,
+    record::{Positions, Replay},
 };
 
 /// How long one attempt to append may take before it is reported; it is then made again.
@@ -62,6 +62,8 @@ pub struct Owned {
     pub next: Option<i64>,
     /// What became of the partition's records since the pipeline first ran, on whichever host.
     pub totals: Totals,
+    /// What may have been written after the last commit.
+    pub replay: Replay,
 }
 
 impl Owned {
@@ -69,7 +71,12 @@ impl Owned {
     pub fn after(&self, added: &Totals, next: Option<i64>) -> Self {
         let mut after = Self { seq: self.seq + 1, next: next.or(self.next), ..self.clone() };
         after.totals.add(added);
+        after.replay.committed(&after.positions());
         after
+    }
+
+    fn positions(&self) -> Positions {
+        self.next.map(|next| (self.partition, next)).into_iter().collect()
     }
 }
 
@@ -122,18 +129,19 @@ impl TopicLog {
         Ok(Self { url, topic: config.topic.clone(), settings, producer, runtime, stores, longest_ttl_s })
     }
 
-    /// One commit of one partition as a message. `ours` says whether the writes of a record are part of it.
+    /// One commit of one partition as a message; its sequence number must be a new one. `ours` says whether the writes of a record are part of it.
     pub fn frame(
         &self,
-        owned: &mut Owned,
+        owned: &Owned,
         writes: &[(&str, &Writes)],
         ours: &dyn Fn(u32) -> bool,
         time_ms: i64,
     ) -> Vec<u8> {
         let mut bytes = message::head(Kind::Frame, owned.claim);
         let mut frame = FrameWriter::new(&mut bytes, owned.seq, time_ms);
-        frame.positions(&owned.next.map(|next| (owned.partition, next)).into_iter().collect::<Positions>());
+        frame.positions(&owned.positions());
         frame.totals(&owned.totals, &Totals::default());
+        frame.intents(&owned.replay);
         for (stage, store, id) in &self.stores {
             frame.store(*id, stage, store);
         }

@@ -124,8 +124,9 @@ impl TopicLog {
                     "passed over frames of a host that had lost the partition"
                 );
             }
-            let next = reading.restored.positions.next_offset(partition);
-            reading.fence.owned(partition, reading.claim, next, reading.restored.totals)
+            let Restored { positions, totals, replay, .. } = reading.restored;
+            let next = positions.next_offset(partition);
+            Owned { partition, claim: reading.claim, seq: reading.fence.seq(), next, totals, replay }
         };
         Ok(reading.into_iter().map(owned).collect())
     }

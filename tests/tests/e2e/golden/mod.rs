@@ -5,6 +5,7 @@
 //! (in the order of the input). The topic has one partition, so the order of everything is given.
 
 mod base64;
+mod crash;
 
 use std::path::{Path, PathBuf};
 
@@ -33,6 +34,13 @@ macro_rules! cases {
             $(#[tokio::test(flavor = "multi_thread")]
             async fn $case() {
                 super::check(stringify!($case), super::Stack::real().await).await;
+            })*
+        }
+
+        mod crashing {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $case() {
+                super::crash::check(stringify!($case)).await;
             })*
         }
 
@@ -98,8 +106,21 @@ async fn append(stack: &Stack, inputs: &[Input]) {
 }
 
 async fn compare(case: &str, stack: &Stack, columns: &[String], inputs: &[Input], report: &Report) {
+    let letters = compare_with_repeats(case, stack, columns, inputs, report).await;
+    assert_eq!(report.figures.totals.dead_lettered_total(), letters as u64, "each dead letter is there once");
+}
+
+/// As [`compare`], but dead letters may be there again, as after a crash. Says how many there are in all.
+async fn compare_with_repeats(
+    case: &str,
+    stack: &Stack,
+    columns: &[String],
+    inputs: &[Input],
+    report: &Report,
+) -> usize {
     let totals = &report.figures.totals;
     assert_eq!(totals.consumed, inputs.len() as u64, "consumed");
+    assert_eq!(totals.drift(), 0, "all are accounted for");
 
     let expected = lines(case, "rows");
     let mut rows = stack.rows("users", columns).await;
@@ -113,9 +134,12 @@ async fn compare(case: &str, stack: &Stack, columns: &[String], inputs: &[Input]
     let read = stack.read("dead_letters").await;
     let mut letters: Vec<_> = (0..read.len()).map(|row| letter(&read.record(row), &report.name, inputs)).collect();
     letters.sort_by_key(|(offset, _)| *offset);
+    let all = letters.len();
+    letters.dedup();
     let letters: Vec<Value> = letters.into_iter().map(|(_, letter)| letter).collect();
     assert_same(case, "dead letter", &letters, &lines(case, "dead_letters"));
     assert_eq!(totals.dead_lettered_total(), letters.len() as u64, "dead letters are counted");
+    all
 }
 
 /// Says which is the first to differ: the whole lists are too long to read.

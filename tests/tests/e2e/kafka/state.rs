@@ -57,9 +57,9 @@ impl Host {
         assert!(state.put_if_absent(0, 0, key.as_bytes(), seconds()).unwrap(), "{key} is new");
         let writes = state.take_writes();
         let added = Totals { consumed: 1, written: 1, ..Totals::default() };
-        let mut owned = owned.after(&added, Some(owned.next.unwrap_or(0) + 1));
+        let owned = owned.after(&added, Some(owned.next.unwrap_or(0) + 1));
         let now_ms = i64::from(seconds()) * 1000;
-        let frame = self.log.frame(&mut owned, &[("dedup", &writes)], &|_| true, now_ms);
+        let frame = self.log.frame(&owned, &[("dedup", &writes)], &|_| true, now_ms);
         self.log.append(vec![(owned.partition, frame)], now_ms).await.unwrap();
         owned
     }
