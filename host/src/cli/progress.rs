@@ -9,7 +9,7 @@ use std::{
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::pipeline::{Figures, Meter};
+use crate::pipeline::{Figures, Host};
 
 const REDRAW: Duration = Duration::from_millis(250);
 
@@ -48,25 +48,38 @@ impl Screen {
         bar
     }
 
-    /// Draws the meters until the future is done.
-    pub async fn watch<T>(&self, meters: &[(String, Meter)], until: impl Future<Output = T>) -> T {
-        let width = meters.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-        let mut lines: Vec<_> =
-            meters.iter().map(|(name, meter)| (name, meter, self.line(), Rate::default())).collect();
+    /// Draws the meters of all pipelines until the future is done.
+    pub async fn watch<T>(&self, host: &Host, until: impl Future<Output = T>) -> T {
+        let mut lines: Vec<(String, ProgressBar, Rate)> = Vec::new();
         let mut until = std::pin::pin!(until);
         let mut redraw = tokio::time::interval(REDRAW);
         let result = loop {
             tokio::select! {
                 result = &mut until => break result,
                 _ = redraw.tick() => {
-                    for (name, meter, bar, rate) in &mut lines {
-                        let figures = meter.figures();
-                        bar.set_message(format!("{name:width$}  {}", figures_line(&figures, rate)));
+                    let handles = host.handles();
+                    let width = handles.iter().map(|handle| handle.name.len()).max().unwrap_or(0);
+                    // Pipelines come and go.
+                    lines.retain(|(name, bar, _)| {
+                        let runs = handles.iter().any(|handle| handle.name == *name);
+                        if !runs {
+                            bar.finish_and_clear();
+                        }
+                        runs
+                    });
+                    for handle in &handles {
+                        let name = &handle.name;
+                        if !lines.iter().any(|(known, ..)| known == name) {
+                            lines.push((name.clone(), self.line(), Rate::default()));
+                        }
+                        if let Some((_, bar, rate)) = lines.iter_mut().find(|(known, ..)| known == name) {
+                            bar.set_message(format!("{name:width$}  {}", figures_line(&handle.meter.figures(), rate)));
+                        }
                     }
                 }
             }
         };
-        for (.., bar, _) in lines {
+        for (_, bar, _) in lines {
             bar.finish_and_clear();
         }
         result

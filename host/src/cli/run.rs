@@ -127,7 +127,7 @@ pub(super) async fn until_done(specs: Vec<PipelineSpec>, screen: &Screen) -> any
             _ = interrupt.recv() => std::process::exit(INTERRUPTED),
         }
     };
-    screen.watch(&host.meters(), stopped).await;
+    screen.watch(&host, stopped).await;
     let reports = host.wait().await;
     print!("{}", summary(&reports, &specs));
     Ok(if reports.iter().any(|report| report.result.is_err()) { Exit::Failed } else { Exit::Fine })

@@ -1,21 +1,13 @@
 //! Dead letters: the original record, untouched, with headers that say what happened to it.
 
-use std::{sync::Arc, time::SystemTime};
+use std::time::SystemTime;
 
 use crate::{
     record::{Batch, HeaderWriter},
     sink::WriteBatch,
     state::reason_code,
+    transform::Author,
 };
-
-/// Who dealt with the record; `None` of a plugin where the sink refused it.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Author {
-    pub stage: String,
-    pub plugin: String,
-    pub version: String,
-    pub sha256: String,
-}
 
 /// A record that goes to the dead letters.
 pub(super) struct Letter<'a> {
@@ -65,6 +57,3 @@ pub(super) fn letters<'a>(pipeline: &str, source: &Batch, letters: impl Iterator
 pub(super) fn sink_author(sink: &str) -> Author {
     Author { stage: "sink".to_owned(), plugin: sink.to_owned(), ..Author::default() }
 }
-
-/// Authors by stage index.
-pub(super) type Authors = Arc<[Author]>;

@@ -1,19 +1,30 @@
-//! All pipelines of a process: started together, independent of each other, stopped together.
+//! All pipelines of a process: independent of each other, added, replaced and removed while the others run.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use tokio::task::JoinHandle;
 
-use super::{Ending, Meter, PipelineError, PipelineSpec, Stopper, chain_of, run, stop_channel};
+use super::{Control, Ending, Meter, PipelineError, PipelineSpec, Stopper, Versions, chain_of, run, stop_channel};
 use crate::state::Totals;
 
 /// How long stopping may take before what is under way is left for the next start. Together with what comes after it,
 /// this keeps an orderly stop below five seconds.
 pub const DRAIN_DEADLINE: Duration = Duration::from_secs(4);
 
-/// Pipelines at work.
-pub struct Host {
-    pipelines: Vec<Running>,
+/// Pipelines at work. Cheap to clone; all clones are the same pipelines.
+#[derive(Clone)]
+pub struct Host(Arc<Shared>);
+
+struct Shared {
+    pipelines: Mutex<Vec<Running>>,
+    /// Changes under way, in which a pipeline may be missing for a moment.
+    changes: AtomicUsize,
     started: Instant,
 }
 
@@ -22,7 +33,22 @@ struct Running {
     name: String,
     meter: Meter,
     stopper: Stopper,
+    control: Control,
+    versions: Versions,
     task: JoinHandle<Result<Ending, PipelineError>>,
+}
+
+/// What others see of a running pipeline, and have in hand.
+#[derive(Clone)]
+pub struct Handle {
+    /// Its name.
+    pub name: String,
+    /// Its figures.
+    pub meter: Meter,
+    /// To swap its stages.
+    pub control: Control,
+    /// Which versions ran since which offset.
+    pub versions: Versions,
 }
 
 /// How one pipeline ended.
@@ -41,64 +67,131 @@ pub struct Report {
 impl Host {
     /// Starts pipelines. One that fails says so at once, and the others go on.
     pub fn start(specs: Vec<PipelineSpec>) -> Self {
-        let started = Instant::now();
-        let start = |spec: PipelineSpec| {
-            let (stopper, _) = stop_channel();
-            let meter = Meter::new(Totals::default());
-            let name = spec.config.name.clone();
-            let pipeline = name.clone();
-            let running = run(spec, meter.clone(), stopper.clone());
-            let task = tokio::spawn(async move {
-                let result = running.await;
-                match &result {
-                    Err(error) => tracing::error!(pipeline, "pipeline failed: {}", chain_of(error)),
-                    Ok(Ending::Drained) => tracing::debug!(pipeline, "pipeline ended"),
-                    Ok(Ending::Abandoned { records, why }) => tracing::warn!(
-                        pipeline,
-                        records,
-                        "stopped without waiting any longer ({why}); these records are read again at the next start"
-                    ),
-                }
-                result
-            });
-            Running { name, meter, stopper, task }
-        };
-        Self { pipelines: specs.into_iter().map(start).collect(), started }
+        let pipelines = Mutex::new(specs.into_iter().map(Running::start).collect());
+        Self(Arc::new(Shared { pipelines, changes: AtomicUsize::new(0), started: Instant::now() }))
     }
 
-    /// The pipelines' names and meters.
-    pub fn meters(&self) -> Vec<(String, Meter)> {
-        self.pipelines.iter().map(|running| (running.name.clone(), running.meter.clone())).collect()
+    /// The pipelines, in the order in which they were started.
+    pub fn handles(&self) -> Vec<Handle> {
+        self.pipelines().iter().map(Running::handle).collect()
+    }
+
+    /// Starts one more.
+    pub fn add(&self, spec: PipelineSpec) {
+        self.pipelines().push(Running::start(spec));
+    }
+
+    /// Ends one: what it has read is finished, or left for its next start after [`DRAIN_DEADLINE`].
+    pub async fn remove(&self, name: &str) -> Option<Result<Ending, PipelineError>> {
+        let _change = Change::begin(&self.0);
+        let running = {
+            let mut pipelines = self.pipelines();
+            let at = pipelines.iter().position(|running| running.name == name)?;
+            pipelines.remove(at)
+        };
+        running.stopper.drain();
+        let late = running.stopper.clone();
+        let alarm = tokio::spawn(async move {
+            tokio::time::sleep(DRAIN_DEADLINE).await;
+            late.abandon();
+        });
+        let result = running.task.await.unwrap_or(Err(PipelineError::Broken("pipeline")));
+        alarm.abort();
+        Some(result)
+    }
+
+    /// Ends one and starts it anew with another configuration.
+    pub async fn replace(&self, spec: PipelineSpec) {
+        let _change = Change::begin(&self.0);
+        // How the old one ended was said when it did.
+        self.remove(&spec.config.name).await;
+        self.add(spec);
     }
 
     /// Asks all pipelines to finish what they have read, and to leave it after [`DRAIN_DEADLINE`].
     pub fn stop(&self) {
-        for running in &self.pipelines {
+        for running in self.pipelines().iter() {
             running.stopper.drain();
         }
-        let stoppers: Vec<Stopper> = self.pipelines.iter().map(|running| running.stopper.clone()).collect();
+        let host = self.clone();
         tokio::spawn(async move {
             tokio::time::sleep(DRAIN_DEADLINE).await;
-            for stopper in stoppers {
-                stopper.abandon();
+            for running in host.pipelines().iter() {
+                running.stopper.abandon();
             }
         });
     }
 
-    /// Whether all pipelines have ended.
+    /// Whether all pipelines have ended, and none is about to be started.
     pub fn has_ended(&self) -> bool {
-        self.pipelines.iter().all(|running| running.task.is_finished())
+        self.0.changes.load(Ordering::Acquire) == 0 && self.pipelines().iter().all(|running| running.task.is_finished())
     }
 
     /// Waits for all pipelines to end.
     pub async fn wait(self) -> Vec<Report> {
+        let pipelines = std::mem::take(&mut *self.pipelines());
         let mut reports = Vec::new();
-        for running in self.pipelines {
+        for running in pipelines {
             let result = running.task.await.unwrap_or(Err(PipelineError::Broken("pipeline")));
             let figures = running.meter.figures();
-            let first_written = figures.first_written.map(|at| at.duration_since(self.started));
+            let first_written = figures.first_written.map(|at| at.duration_since(self.0.started));
             reports.push(Report { name: running.name, figures, result, first_written });
         }
         reports
+    }
+
+    fn pipelines(&self) -> MutexGuard<'_, Vec<Running>> {
+        self.0.pipelines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Running {
+    fn start(spec: PipelineSpec) -> Self {
+        let (stopper, _) = stop_channel();
+        let meter = Meter::new(Totals::default());
+        let name = spec.config.name.clone();
+        let control = Control::new(spec.stages.clone());
+        let versions = Versions::new(&name, &spec.data_dir);
+        let pipeline = name.clone();
+        let running = run(spec, meter.clone(), stopper.clone(), control.clone(), versions.clone());
+        let task = tokio::spawn(async move {
+            let result = running.await;
+            match &result {
+                Err(error) => tracing::error!(pipeline, "pipeline failed: {}", chain_of(error)),
+                Ok(Ending::Drained) => tracing::debug!(pipeline, "pipeline ended"),
+                Ok(Ending::Abandoned { records, why }) => tracing::warn!(
+                    pipeline,
+                    records,
+                    "stopped without waiting any longer ({why}); these records are read again at the next start"
+                ),
+            }
+            result
+        });
+        Self { name, meter, stopper, control, versions, task }
+    }
+
+    fn handle(&self) -> Handle {
+        Handle {
+            name: self.name.clone(),
+            meter: self.meter.clone(),
+            control: self.control.clone(),
+            versions: self.versions.clone(),
+        }
+    }
+}
+
+/// Keeps the process from ending while a pipeline is being replaced.
+struct Change<'a>(&'a Shared);
+
+impl<'a> Change<'a> {
+    fn begin(shared: &'a Shared) -> Self {
+        shared.changes.fetch_add(1, Ordering::AcqRel);
+        Self(shared)
+    }
+}
+
+impl Drop for Change<'_> {
+    fn drop(&mut self) {
+        self.0.changes.fetch_sub(1, Ordering::AcqRel);
     }
 }

@@ -3,6 +3,7 @@
 //! The reader fills batches, the worker runs the stages over them, the writer makes the result durable and commits. What
 //! the order of these steps must be, and why, stands in [`writer`].
 
+mod control;
 mod dead_letter;
 mod deliver;
 mod host;
@@ -15,14 +16,19 @@ mod retry;
 mod run;
 mod stop;
 mod tally;
+mod trial;
+mod versions;
 mod worker;
 mod writer;
 
-pub use host::{DRAIN_DEADLINE, Host, Report};
+pub use control::Control;
+pub use host::{DRAIN_DEADLINE, Handle, Host, Report};
 pub use meter::{Figures, Meter};
 pub use prepare::prepare;
 pub use run::{Ending, PipelineError, PipelineSpec, run};
 pub use stop::{Stop, Stopper, channel as stop_channel};
+pub use trial::Probation;
+pub use versions::{Began, Ran, Versions};
 
 use run::now_ms;
 

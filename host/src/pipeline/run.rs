@@ -10,14 +10,14 @@ use std::{
 use tokio::sync::{Semaphore, mpsc};
 
 use super::{
-    Meter, Stopper,
-    dead_letter::{Author, Authors},
+    Control, Meter, Stopper,
     deliver::Delivery,
     ledger::{Ledger, LedgerError},
     open::{Opening, unless_stopped},
     reader::{ReadEnd, Reader},
     stop_channel,
-    worker::{Worker, WorkerError},
+    versions::Versions,
+    worker::{Parts, Worker, WorkerError},
     writer::{Ended, Writer},
 };
 use crate::{
@@ -84,15 +84,18 @@ pub enum PipelineError {
 }
 
 /// Runs a pipeline until it ends by itself, fails, or is stopped.
-pub async fn run(spec: PipelineSpec, meter: Meter, stopper: Stopper) -> Result<Ending, PipelineError> {
+pub async fn run(
+    spec: PipelineSpec,
+    meter: Meter,
+    stopper: Stopper,
+    control: Control,
+    versions: Versions,
+) -> Result<Ending, PipelineError> {
     let alarm = spec.config.run_for.map(|time| tokio::spawn(drain_after(time, stopper.clone())));
     let result = loop {
-        match live(&spec, &meter, &stopper).await {
+        match live(&spec, &meter, &stopper, &control, &versions).await {
             Ok(Some(ending)) => break Ok(ending),
-            Ok(None) => tracing::warn!(
-                pipeline = spec.config.name,
-                "partitions went before what was read of them was durable; beginning anew from the last commit"
-            ),
+            Ok(None) => {}
             Err(error) => break Err(error),
         }
     };
@@ -103,11 +106,18 @@ pub async fn run(spec: PipelineSpec, meter: Meter, stopper: Stopper) -> Result<E
 }
 
 /// One life of a pipeline, from its last commit. `None`: it has to begin anew.
-async fn live(spec: &PipelineSpec, meter: &Meter, outer: &Stopper) -> Result<Option<Ending>, PipelineError> {
+async fn live(
+    spec: &PipelineSpec,
+    meter: &Meter,
+    outer: &Stopper,
+    control: &Control,
+    versions: &Versions,
+) -> Result<Option<Ending>, PipelineError> {
     // A life can be given up without stopping the pipeline.
     let (stopper, mut stop) = stop_channel();
     let follow = tokio::spawn(outer.listen().pass_on(stopper.clone()));
-    let result = live_until(spec, meter, &stopper, &mut stop).await;
+    let result = live_until(spec, meter, &stopper, &mut stop, control, versions).await;
+    control.detach();
     follow.abort();
     result
 }
@@ -117,11 +127,13 @@ async fn live_until(
     meter: &Meter,
     stopper: &Stopper,
     stop: &mut super::Stop,
+    control: &Control,
+    versions: &Versions,
 ) -> Result<Option<Ending>, PipelineError> {
     let name: Arc<str> = spec.config.name.as_str().into();
     let opening = Opening { spec, name: &name, meter };
-    let mut chain = tokio::task::block_in_place(|| Chain::new(spec.stages.clone()))?;
-    let authors = authors(&chain);
+    let swaps = control.swaps();
+    let mut chain = tokio::task::block_in_place(|| Chain::new(control.stages()))?;
     let dead_letters_config = &spec.config.dead_letters;
     let opened = async {
         let sink = opening.sink(&spec.config.sink, false).await?;
@@ -130,7 +142,8 @@ async fn live_until(
     };
     let Some(opened) = unless_stopped(stop, opened).await else { return Ok(Some(Ending::Drained)) };
     let (sink, dead_letters) = opened?;
-    chain.project_for_sink(&sink.fields())?;
+    let sink_fields = sink.fields();
+    chain.project_for_sink(&sink_fields)?;
     let Some(restored) = unless_stopped(stop, opening.ledger(&mut chain)).await else {
         return Ok(Some(Ending::Drained));
     };
@@ -146,9 +159,14 @@ async fn live_until(
         return Ok(Some(Ending::Drained));
     };
     let mut source = source?;
+    let (tasks, tasks_out) = mpsc::unbounded_channel();
+    if !control.attach(tasks.clone(), &chain, swaps) {
+        // The stages were swapped while the pipeline was being opened.
+        return Ok(None);
+    }
+    versions.began(chain.authors(), &resume);
 
     let room = Arc::new(Semaphore::new(READ_AHEAD));
-    let (tasks, tasks_out) = mpsc::unbounded_channel();
     let (made, made_out) = mpsc::channel(WRITE_BEHIND);
     let delivery = |url: &SinkConfig, sink| Delivery {
         pipeline: name.clone(),
@@ -161,7 +179,6 @@ async fn live_until(
         pipeline: name.clone(),
         sink: delivery(&spec.config.sink, sink),
         dead_letters: delivery(dead_letters_config, dead_letters),
-        authors,
         ledger,
         committer: source.committer(),
         meter: meter.clone(),
@@ -169,7 +186,18 @@ async fn live_until(
         stop: stopper.listen(),
     };
     let writer = tokio::spawn(ending(stopper.clone(), writer.run(made_out)));
-    let worker = Worker::new(chain, tasks_out, made, topic, room.clone());
+    let worker = Worker::new(Parts {
+        chain,
+        tasks: tasks_out,
+        made,
+        topic,
+        room: room.clone(),
+        sink_fields,
+        resume,
+        versions: versions.clone(),
+        meter: meter.clone(),
+        runtime: tokio::runtime::Handle::current(),
+    });
     let worker = spawn_worker(&name, move || worker.work())?;
     let worker = tokio::spawn(ending(stopper.clone(), worker));
     let reader = Reader {
@@ -191,6 +219,10 @@ async fn live_until(
     // Only now: what was committed last is still to be told to the source's own store.
     source.close().await;
     if matches!(read, Ok(ReadEnd::Lost)) {
+        tracing::warn!(
+            pipeline = %name,
+            "partitions went before what was read of them was durable; beginning anew from the last commit"
+        );
         return Ok(None);
     }
     // The first cause wins: a writer that failed makes the others end early, and the other way round.
@@ -209,16 +241,6 @@ async fn live_until(
     }
     read?;
     Ok(Some(Ending::Drained))
-}
-
-fn authors(chain: &Chain) -> Authors {
-    let author = |stage: &crate::transform::Stage| Author {
-        stage: stage.name().to_string(),
-        plugin: stage.descriptor().name.clone(),
-        version: stage.descriptor().version.clone(),
-        sha256: stage.plugin().sha256().to_owned(),
-    };
-    chain.stages().iter().map(author).collect()
 }
 
 /// When a part ends, for whatever reason, the reader is to end as well.

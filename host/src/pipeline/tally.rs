@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use super::dead_letter::Authors;
 use crate::{
     state::{Cause, Totals},
     transform::Processed,
@@ -12,7 +11,7 @@ use crate::{
 pub(super) type Tally = BTreeMap<i32, Totals>;
 
 /// Counts what became of a batch. `refused` names records that the sink refused for good, with the reason.
-pub(super) fn tally(batch: &Processed, refused: &[(u32, String)], authors: &Authors) -> Tally {
+pub(super) fn tally(batch: &Processed, refused: &[(u32, String)]) -> Tally {
     let source = &batch.write.source;
     let mut tally = Tally::new();
     let mut origins = batch.write.rows.iter().map(|row| row.origin).peekable();
@@ -39,7 +38,7 @@ pub(super) fn tally(batch: &Processed, refused: &[(u32, String)], authors: &Auth
         of(*origin, &mut |totals| totals.drop_one(cause));
     }
     for rejected in &batch.rejected {
-        let stage = authors.get(rejected.stage).map_or("", |author| author.stage.as_str());
+        let stage = batch.authors.get(rejected.stage).map_or("", |author| author.stage.as_str());
         let cause = Cause::new(stage, &rejected.reason);
         of(rejected.origin, &mut |totals| totals.dead_letter_one(&cause));
     }

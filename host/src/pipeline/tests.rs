@@ -13,11 +13,11 @@ use tokio::sync::{Semaphore, mpsc};
 
 use super::{
     Meter, Stopper,
-    dead_letter::Author,
     deliver::Delivery,
     ledger::Ledger,
     stop_channel,
-    worker::{Task, Worker},
+    versions::Versions,
+    worker::{Parts, Task, Worker},
     writer::{Ended, Writer},
 };
 use crate::{
@@ -140,7 +140,6 @@ async fn live(folder: &Path, batches: Vec<Arc<Batch>>, sink: FakeSink, dead: Fak
         pipeline: "p".into(),
         sink: delivery(sink),
         dead_letters: delivery(dead),
-        authors: Arc::new([Author { stage: "seen".to_owned(), plugin: "misbehave".to_owned(), ..Author::default() }]),
         ledger: Ledger::Files(Box::new(changelog), restored.totals.clone()),
         committer: Box::new(NoCommit),
         meter: meter.clone(),
@@ -149,7 +148,18 @@ async fn live(folder: &Path, batches: Vec<Arc<Batch>>, sink: FakeSink, dead: Fak
     };
     let room = Arc::new(Semaphore::new(1));
     let (made, made_out) = mpsc::channel(1);
-    let worker = Worker::new(chain, tasks_out, made, None, room.clone());
+    let worker = Worker::new(Parts {
+        chain,
+        tasks: tasks_out,
+        made,
+        topic: None,
+        room: room.clone(),
+        sink_fields: Vec::new(),
+        resume: restored.positions.clone(),
+        versions: Versions::new("p", folder),
+        meter: meter.clone(),
+        runtime: tokio::runtime::Handle::current(),
+    });
     let worker = std::thread::spawn(move || worker.work());
     let writer = tokio::spawn(writer.run(made_out));
     let next = restored.positions.next_offset(0).unwrap_or(0);

@@ -8,16 +8,24 @@
 //! Whatever must happen between two batches with nothing under way (taking over partitions, giving them up) waits in the
 //! same line as the batches.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
+use super::{
+    Meter,
+    trial::{Probation, Trial, Verdict},
+    versions::Versions,
+};
 use crate::{
-    record::{Batch, Positions},
+    record::{Batch, Field, Positions},
     source::Custody,
     state::{Owned, TopicError, TopicLog, Writes},
     transform::{Chain, ChainError, Processed},
 };
+
+/// A stage that is broken is tried again that often; another version of it is tried at once.
+const TRY_AGAIN: Duration = Duration::from_secs(10);
 
 /// What the worker is asked to do.
 pub(super) enum Task {
@@ -28,10 +36,24 @@ pub(super) enum Task {
         /// Indexes in the source batch.
         refused: Vec<u32>,
     },
+    /// Go on with other versions of the stages.
+    Swap(Box<Swap>),
+    /// The probation of that swap is over, however little was seen.
+    ProbationOver(u64),
     /// Partitions come or go.
     Custody(Custody),
     /// No more batches will come; end once all that is under way is durable.
     End,
+}
+
+/// Other versions of the stages, ready to run.
+pub(super) struct Swap {
+    /// Its number, for [`Task::ProbationOver`].
+    pub id: u64,
+    pub chain: Chain,
+    pub probation: Probation,
+    /// Told once it is decided: how it went.
+    pub done: oneshot::Sender<Result<(), String>>,
 }
 
 /// What the worker hands to the writer.
@@ -47,24 +69,41 @@ pub(super) enum Made {
     TakenOver(Vec<Owned>),
 }
 
+/// What a worker is made of.
+pub(super) struct Parts {
+    pub chain: Chain,
+    pub tasks: mpsc::UnboundedReceiver<Task>,
+    pub made: mpsc::Sender<Made>,
+    /// Where state moves with its partition, what restores it.
+    pub topic: Option<Arc<TopicLog>>,
+    /// Bounds the batches that wait; closed when the worker ends.
+    pub room: Arc<Semaphore>,
+    /// What the sink wants to know of each record.
+    pub sink_fields: Vec<Field>,
+    /// Where the pipeline resumes.
+    pub resume: Positions,
+    pub versions: Versions,
+    pub meter: Meter,
+    pub runtime: tokio::runtime::Handle,
+}
+
 /// See the module.
 pub(super) struct Worker {
-    chain: Chain,
-    tasks: mpsc::UnboundedReceiver<Task>,
-    made: mpsc::Sender<Made>,
-    /// Where state moves with its partition, what restores it.
-    topic: Option<Arc<TopicLog>>,
+    parts: Parts,
     /// Handed to the writer and not known to be durable, oldest first.
     under_way: VecDeque<UnderWay>,
     /// What came while a change waited for what is under way.
     waiting: VecDeque<Task>,
     run: u64,
-    room: Arc<Semaphore>,
+    /// The version on probation, the number of its swap, and who waits for the verdict.
+    trial: Option<(Trial, u64, oneshot::Sender<Result<(), String>>)>,
+    /// Up to where batches were run.
+    reached: Positions,
 }
 
 struct UnderWay {
     batch: Arc<Batch>,
-    writes: Arc<Vec<Writes>>,
+    writes: Arc<Vec<(Arc<str>, Writes)>>,
 }
 
 /// Why the worker cannot go on.
@@ -82,15 +121,10 @@ pub(super) enum WorkerError {
 }
 
 impl Worker {
-    /// `room` bounds the batches that wait; it is closed when the worker ends.
-    pub fn new(
-        chain: Chain,
-        tasks: mpsc::UnboundedReceiver<Task>,
-        made: mpsc::Sender<Made>,
-        topic: Option<Arc<TopicLog>>,
-        room: Arc<Semaphore>,
-    ) -> Self {
-        Self { chain, tasks, made, topic, under_way: VecDeque::new(), waiting: VecDeque::new(), run: 0, room }
+    pub fn new(parts: Parts) -> Self {
+        let (under_way, waiting) = Default::default();
+        let reached = parts.resume.clone();
+        Self { parts, under_way, waiting, run: 0, trial: None, reached }
     }
 
     /// Runs until there are no more batches and all are durable, or a stage is broken, or the writer has ended.
@@ -106,37 +140,148 @@ impl Worker {
                 continue;
             }
             let waiting = if barrier.is_none() { self.waiting.pop_front() } else { None };
-            let Some(task) = waiting.or_else(|| self.tasks.blocking_recv()) else { return Ok(()) };
+            let Some(task) = waiting.or_else(|| self.parts.tasks.blocking_recv()) else { return Ok(()) };
             match task {
                 Task::Committed { refused } => self.committed(&refused)?,
                 later if barrier.is_some() => self.waiting.push_back(later),
                 Task::Batch(batch, room) => {
                     drop(room);
-                    self.process(batch)?;
+                    self.take_up(batch)?;
                 }
-                due => barrier = Some(due),
+                Task::Swap(swap) => {
+                    self.decide(true)?;
+                    self.swap(*swap);
+                }
+                Task::ProbationOver(of) => {
+                    if self.trial.as_ref().is_some_and(|(_, swap, _)| *swap == of) {
+                        self.decide(true)?;
+                    }
+                }
+                due => {
+                    self.decide(true)?;
+                    barrier = Some(due);
+                }
             }
         }
     }
 
-    fn process(&mut self, batch: Arc<Batch>) -> Result<(), WorkerError> {
-        let processed = self.chain.run(batch.clone())?;
+    /// Runs a batch. While a stage is broken, waits for another version of it, and tries again now and then.
+    fn take_up(&mut self, batch: Arc<Batch>) -> Result<(), WorkerError> {
+        loop {
+            let error = match self.parts.chain.run(batch.clone()) {
+                Ok(processed) => return self.ran(batch, processed),
+                Err(error) => error,
+            };
+            if self.trial.is_some() {
+                self.put_back(&super::chain_of(&error))?;
+                continue;
+            }
+            let why = super::chain_of(&error);
+            tracing::error!(
+                pipeline = self.parts.versions.pipeline(),
+                "paused, nothing is lost: {why}; going on with another version of the plugin, or trying again in {TRY_AGAIN:?}"
+            );
+            self.parts.meter.waiting(Some(why));
+            self.pause(error)?;
+        }
+    }
+
+    /// Waits until there is reason to try again. What comes meanwhile waits as well.
+    fn pause(&mut self, error: ChainError) -> Result<(), WorkerError> {
+        let runtime = self.parts.runtime.clone();
+        let until = tokio::time::Instant::now() + TRY_AGAIN;
+        loop {
+            let next = self.parts.tasks.recv();
+            let Ok(task) = runtime.block_on(async { tokio::time::timeout_at(until, next).await }) else {
+                return Ok(());
+            };
+            match task {
+                Some(Task::Committed { refused }) => self.committed(&refused)?,
+                Some(Task::Swap(swap)) => {
+                    self.swap(*swap);
+                    return Ok(());
+                }
+                // The batch cannot be finished, and is read again at the next start.
+                Some(Task::End) | None => return Err(error.into()),
+                Some(later) => self.waiting.push_back(later),
+            }
+        }
+    }
+
+    fn ran(&mut self, batch: Arc<Batch>, processed: Processed) -> Result<(), WorkerError> {
+        self.reached.merge(&processed.positions);
+        let Some((trial, ..)) = &mut self.trial else { return self.hand_over(batch, processed) };
+        if let Some(processed) = trial.judge(&mut self.parts.chain, batch.clone(), processed) {
+            self.hand_over(batch, processed)?;
+        }
+        self.decide(false)
+    }
+
+    fn hand_over(&mut self, batch: Arc<Batch>, processed: Processed) -> Result<(), WorkerError> {
         self.under_way.push_back(UnderWay { batch, writes: processed.writes.clone() });
-        self.made.blocking_send(Made::Batch { run: self.run, processed }).map_err(|_| WorkerError::WriterGone)
+        self.parts.made.blocking_send(Made::Batch { run: self.run, processed }).map_err(|_| WorkerError::WriterGone)
     }
 
     fn committed(&mut self, refused: &[u32]) -> Result<(), WorkerError> {
+        if !refused.is_empty() {
+            // What is held back was judged after the refused record, too.
+            self.decide(true)?;
+        }
         let Some(oldest) = self.under_way.pop_front() else { return Ok(()) };
         if refused.is_empty() {
             return Ok(());
         }
         let later = std::mem::take(&mut self.under_way);
         for batch in later.iter().rev() {
-            self.chain.undo(&batch.writes, |_| true);
+            self.parts.chain.undo(&batch.writes, |_| true);
         }
-        self.chain.undo(&oldest.writes, |row| refused.contains(&row));
+        self.parts.chain.undo(&oldest.writes, |row| refused.contains(&row));
         self.run += 1;
-        later.into_iter().try_for_each(|batch| self.process(batch.batch))
+        later.into_iter().try_for_each(|batch| self.take_up(batch.batch))
+    }
+
+    /// Goes on with other versions from the next batch on. Those under way were made by the old one.
+    fn swap(&mut self, swap: Swap) {
+        let Swap { id, mut chain, probation, done } = swap;
+        if let Err(error) = chain.project_for_sink(&self.parts.sink_fields) {
+            // Nobody may be waiting any more.
+            let _ = done.send(Err(super::chain_of(&error)));
+            return;
+        }
+        chain.adopt(&mut self.parts.chain);
+        let old = std::mem::replace(&mut self.parts.chain, chain);
+        self.parts.versions.began(self.parts.chain.authors(), &self.reached);
+        self.trial = Some((Trial::new(old, probation), id, done));
+    }
+
+    /// Ends a trial whose outcome is clear, or, where it is `over`, any.
+    fn decide(&mut self, over: bool) -> Result<(), WorkerError> {
+        let Some((trial, ..)) = &self.trial else { return Ok(()) };
+        match trial.verdict(over) {
+            Verdict::Open => Ok(()),
+            Verdict::Kept => {
+                let Some((trial, _, done)) = self.trial.take() else { return Ok(()) };
+                let _ = done.send(Ok(()));
+                trial.keep().into_iter().try_for_each(|(batch, processed)| self.hand_over(batch, processed))
+            }
+            Verdict::Refused(why) => self.put_back(&why),
+        }
+    }
+
+    /// Goes on with the version before the one on probation, beginning with what was held back.
+    fn put_back(&mut self, why: &str) -> Result<(), WorkerError> {
+        let Some((trial, _, done)) = self.trial.take() else { return Ok(()) };
+        let (old, held) = trial.put_back(&mut self.parts.chain);
+        self.parts.chain = old;
+        let mut from = self.reached.clone();
+        for batch in held.iter().rev() {
+            for (partition, offset) in batch.partitions.iter().zip(&batch.offsets).rev() {
+                from.reset(*partition, Some(*offset));
+            }
+        }
+        self.parts.versions.put_back(self.parts.chain.authors(), &from, why);
+        let _ = done.send(Err(format!("put back: {why}")));
+        held.into_iter().try_for_each(|batch| self.take_up(batch))
     }
 
     /// Carries out a change; nothing is under way. The source may have gone: then nobody waits for the answer.
@@ -146,15 +291,16 @@ impl Worker {
                 let _ = done.send(());
             }
             Custody::TakeOver { partitions, done } => {
-                let Some(topic) = self.topic.clone() else {
+                let Some(topic) = self.parts.topic.clone() else {
                     let _ = done.send(Positions::default());
                     return Ok(());
                 };
-                let made = &self.made;
+                let made = &self.parts.made;
                 let gone = || made.is_closed();
-                let owned = self.chain.with_states(|states| topic.take_over(&partitions, states, &gone))?;
-                let next = owned.iter().filter_map(|owned| Some((owned.partition, owned.next?))).collect();
-                self.made.blocking_send(Made::TakenOver(owned)).map_err(|_| WorkerError::WriterGone)?;
+                let owned = self.parts.chain.with_states(|states| topic.take_over(&partitions, states, &gone))?;
+                let next: Positions = owned.iter().filter_map(|owned| Some((owned.partition, owned.next?))).collect();
+                self.reached.merge(&next);
+                self.parts.made.blocking_send(Made::TakenOver(owned)).map_err(|_| WorkerError::WriterGone)?;
                 let _ = done.send(next);
             }
         }
@@ -165,6 +311,6 @@ impl Worker {
 impl Drop for Worker {
     fn drop(&mut self) {
         // The reader must not wait for room that nobody makes.
-        self.room.close();
+        self.parts.room.close();
     }
 }

@@ -10,13 +10,18 @@ use tokio::sync::mpsc;
 
 use super::{
     Meter, Stop,
-    dead_letter::{Author, Authors, Letter, letters, sink_author},
+    dead_letter::{Letter, letters, sink_author},
     deliver::{Abandoned, Delivery},
     ledger::{Entry, Ledger, LedgerError},
     tally::{Tally, sum, tally},
     worker::{Made, Task},
 };
-use crate::{sink::WriteBatch, source::Committer, state::Writes, transform::Processed};
+use crate::{
+    sink::WriteBatch,
+    source::Committer,
+    state::Writes,
+    transform::{Author, Processed},
+};
 
 /// Longest wait between attempts to make a commit durable.
 const MAX_COMMIT_DELAY: Duration = Duration::from_secs(5);
@@ -25,7 +30,6 @@ pub(super) struct Writer {
     pub pipeline: Arc<str>,
     pub sink: Delivery,
     pub dead_letters: Delivery,
-    pub authors: Authors,
     pub ledger: Ledger,
     pub committer: Box<dyn Committer>,
     pub meter: Meter,
@@ -87,7 +91,7 @@ impl Writer {
         let author = sink_author(&self.sink.url);
         self.dead_letter(&batch, &refused, &author, delivered.attempts).await?;
         fail::fail_point!(&format!("{}/before-frame", self.pipeline));
-        let tally = tally(&batch, &refused, &self.authors);
+        let tally = tally(&batch, &refused);
         self.commit(&batch, &tally, &refused).await?;
         fail::fail_point!(&format!("{}/after-frame", self.pipeline));
         self.meter.commit(&self.pipeline, &sum(&tally));
@@ -134,7 +138,7 @@ impl Writer {
         let nobody = Author::default();
         let rejected = batch.rejected.iter().map(|rejected| Letter {
             origin: rejected.origin,
-            author: self.authors.get(rejected.stage).unwrap_or(&nobody),
+            author: batch.authors.get(rejected.stage).unwrap_or(&nobody),
             reason: &rejected.reason,
             attempt: 0,
         });
@@ -148,7 +152,7 @@ impl Writer {
     async fn commit(&mut self, batch: &Processed, tally: &Tally, refused: &[(u32, String)]) -> Result<(), Ended> {
         let mut backoff = super::retry::Backoff::new(MAX_COMMIT_DELAY);
         let writes: Vec<(&str, &Writes)> =
-            self.authors.iter().map(|author| author.stage.as_str()).zip(batch.writes.iter()).collect();
+            batch.writes.iter().map(|(stage, writes)| (stage.as_ref(), writes)).collect();
         let entry = Entry {
             positions: &batch.positions,
             tally,

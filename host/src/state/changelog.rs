@@ -79,7 +79,7 @@ pub struct Changelog {
     size: u64,
     opened_ms: i64,
     seq: u64,
-    stores: Vec<StageStores>,
+    stores: StoreIds,
     positions: Positions,
     totals: Totals,
     replay: Replay,
@@ -89,12 +89,23 @@ pub struct Changelog {
     buffer: Vec<u8>,
 }
 
-/// The stores of a stage, and their numbers in every segment that this process writes.
-#[derive(Debug)]
-struct StageStores {
-    stage: String,
-    names: Vec<String>,
-    ids: Vec<u16>,
+/// The number of each store in every segment that this process writes: its place in the list.
+#[derive(Debug, Default)]
+struct StoreIds(Vec<(String, String)>);
+
+impl StoreIds {
+    /// The numbers of a stage's stores; `named` hears of each that gets one now.
+    fn ids(&mut self, stage: &str, stores: &[String], mut named: impl FnMut(u16, &str)) -> Vec<u16> {
+        let id = |store: &String| {
+            let known = self.0.iter().position(|(of, name)| of == stage && name == store);
+            known.unwrap_or_else(|| {
+                self.0.push((stage.to_owned(), store.clone()));
+                named((self.0.len() - 1) as u16, store);
+                self.0.len() - 1
+            }) as u16
+        };
+        stores.iter().map(id).collect()
+    }
 }
 
 /// What one commit makes durable.
@@ -133,7 +144,10 @@ impl Changelog {
             closed.push((path.clone(), restore.restored.time_ms));
         }
         let restored = restore.restored;
-        let stores = number_stores(stages);
+        let mut stores = StoreIds::default();
+        for (stage, state) in &*stages {
+            stores.ids(stage, state.names(), |_, _| {});
+        }
         let seq = restored.seq;
         let path = segment_path(folder, seq + 1);
         let mut buffer = Vec::new();
@@ -166,10 +180,9 @@ impl Changelog {
         let mut frame = FrameWriter::new(&mut self.buffer, self.seq + 1, commit.time_ms);
         frame.positions(commit.positions);
         frame.totals(commit.totals, &self.totals);
-        for (stage, writes) in commit.writes {
-            if let Some(stores) = self.stores.iter().find(|stores| stores.stage == *stage) {
-                frame.writes(&stores.ids, writes, commit.durable);
-            }
+        for (stage, writes) in commit.writes.iter().filter(|(_, writes)| !writes.ops.is_empty()) {
+            let ids = self.stores.ids(stage, &writes.stores, |id, store| frame.store(id, stage, store));
+            frame.writes(&ids, writes, commit.durable);
         }
         frame.finish();
         self.append(self.durability)?;
@@ -268,16 +281,6 @@ impl Changelog {
     }
 }
 
-fn number_stores(stages: &BTreeMap<String, StageState>) -> Vec<StageStores> {
-    let mut next = 0..;
-    let numbered = stages.iter().map(|(stage, state)| StageStores {
-        stage: stage.clone(),
-        names: state.names().to_vec(),
-        ids: next.by_ref().take(state.names().len()).collect(),
-    });
-    numbered.collect()
-}
-
 /// Takes the folder for this process, until the file is closed.
 fn lock(folder: &Path) -> Result<File, ChangelogError> {
     let path = folder.join("lock");
@@ -313,7 +316,7 @@ fn begin_segment(
     buffer: &mut Vec<u8>,
     now_ms: i64,
     restored: &Restored,
-    stores: &[StageStores],
+    stores: &StoreIds,
 ) -> Result<File, ChangelogError> {
     buffer.clear();
     buffer.extend_from_slice(MAGIC);
@@ -321,10 +324,8 @@ fn begin_segment(
     frame.positions(&restored.positions);
     frame.totals(&restored.totals, &Totals::default());
     frame.intents(&restored.replay);
-    for stage in stores {
-        for (name, id) in stage.names.iter().zip(&stage.ids) {
-            frame.store(*id, &stage.stage, name);
-        }
+    for (id, (stage, store)) in (0..).zip(&stores.0) {
+        frame.store(id, stage, store);
     }
     frame.finish();
     let unnamed = path.with_extension("new");

@@ -3,6 +3,8 @@
 //! A write is visible at once, so that a later record of the same batch, or of the next one, finds it. It becomes
 //! durable with the frame of its batch, and is undone if its call fails or if the sink refuses its record for good.
 
+use std::sync::Arc;
+
 use super::table::{Before, Seconds, Table};
 use crate::record::Slices;
 
@@ -12,7 +14,7 @@ pub type StoreIndex = u32;
 /// The tables of one stage.
 #[derive(Debug, Default)]
 pub struct StageState {
-    names: Vec<String>,
+    names: Arc<Vec<String>>,
     tables: Vec<Table>,
     writes: Writes,
 }
@@ -26,6 +28,8 @@ pub struct Writes {
     pub keys: Slices,
     /// The value of each `put`, in order.
     pub values: Slices,
+    /// Names of the stores, by [`Write::store`].
+    pub stores: Arc<Vec<String>>,
 }
 
 impl Writes {
@@ -77,7 +81,7 @@ impl StageState {
         if let Some(found) = self.index(name) {
             return found;
         }
-        self.names.push(name.to_owned());
+        Arc::make_mut(&mut self.names).push(name.to_owned());
         self.tables.push(Table::new(ttl_ms));
         (self.tables.len() - 1) as StoreIndex
     }
@@ -142,7 +146,24 @@ impl StageState {
 
     /// Takes what the call under way has written; the caller keeps it until it is durable, or undoes it.
     pub fn take_writes(&mut self) -> Writes {
-        std::mem::take(&mut self.writes)
+        Writes { stores: self.names.clone(), ..std::mem::take(&mut self.writes) }
+    }
+
+    /// Takes over the entries that another version of the stage has kept. A store that both declare keeps its entries and
+    /// gets this version's TTL; one that only the other declared is kept as it is, for a version that declares it again.
+    pub fn adopt(&mut self, other: StageState) {
+        for (name, mut table) in other.names.iter().zip(other.tables) {
+            match self.index(name).and_then(|index| self.tables.get_mut(index as usize)) {
+                Some(mine) => {
+                    table.set_ttl(mine.ttl_s());
+                    *mine = table;
+                }
+                None => {
+                    Arc::make_mut(&mut self.names).push(name.clone());
+                    self.tables.push(table);
+                }
+            }
+        }
     }
 
     /// Undoes what the call under way has written.
@@ -158,15 +179,29 @@ impl StageState {
             return;
         }
         for (i, write) in writes.ops.iter().enumerate().rev() {
-            if let Ok(table) = self.table(write.store) {
+            if let Some(store) = self.store_of(writes, write)
+                && let Ok(table) = self.table(store)
+            {
                 table.undo(writes.keys.get(i), &write.before);
             }
         }
-        for (i, write) in writes.ops.iter().enumerate().filter(|(_, write)| !undone(write.row)) {
+        self.redo(writes, |row| !undone(row));
+    }
+
+    /// Makes the writes again that belong to the records that `redone` names.
+    pub fn redo(&mut self, writes: &Writes, redone: impl Fn(u32) -> bool) {
+        for (i, write) in writes.ops.iter().enumerate().filter(|(_, write)| redone(write.row)) {
             let value = write.value.map(|item| writes.values.get(item as usize));
-            // The store was there a moment ago.
-            let _ = self.restore(write.store, writes.keys.get(i), value, write.at);
+            if let Some(store) = self.store_of(writes, write) {
+                // The store was found a moment ago.
+                let _ = self.restore(store, writes.keys.get(i), value, write.at);
+            }
         }
+    }
+
+    /// The store of a write, which may be another version's and have another number here.
+    fn store_of(&self, writes: &Writes, write: &Write) -> Option<StoreIndex> {
+        self.index(writes.stores.get(write.store as usize)?)
     }
 
     /// Makes a write again that a frame holds. Writes are restored in the order of their frames.
@@ -249,6 +284,25 @@ mod tests {
         assert_eq!(state.get(store, b"k", 1).unwrap(), b"c");
         state.undo(&writes, |row| row >= 1);
         assert_eq!(state.get(store, b"k", 1).unwrap(), b"a");
+    }
+
+    #[test]
+    fn another_version_keeps_the_entries_and_may_number_its_stores_otherwise() {
+        let mut old = StageState::new();
+        let (seen, last) = (old.declare("seen", 0), old.declare("last", 0));
+        old.put_if_absent(seen, 0, b"a", 1).unwrap();
+        old.put(last, 0, b"a", b"1", 1).unwrap();
+        let under_way = old.take_writes();
+        let mut new = StageState::new();
+        let (last, more) = (new.declare("last", 0), new.declare("more", 0));
+        new.adopt(old);
+        assert_eq!(new.get(last, b"a", 1).unwrap(), b"1");
+        assert!(new.put_if_absent(more, 0, b"a", 1).unwrap());
+        let seen = new.declare("seen", 0);
+        assert!(!new.put_if_absent(seen, 0, b"a", 1).unwrap(), "kept although nobody declared it");
+        new.undo(&under_way, |_| true);
+        assert_eq!(new.get(last, b"a", 1).unwrap(), b"");
+        assert!(new.put_if_absent(seen, 0, b"a", 1).unwrap());
     }
 
     #[test]

@@ -130,6 +130,11 @@ impl Table {
         self.ttl_s
     }
 
+    /// Changes how long entries live, those that are there included.
+    pub fn set_ttl(&mut self, ttl_s: Option<Seconds>) {
+        self.ttl_s = ttl_s;
+    }
+
     /// Forgets expired entries, at most once in an eighth of the TTL, since it looks at every entry.
     pub fn sweep(&mut self, now: Seconds) {
         let Some(ttl) = self.ttl_s else { return };

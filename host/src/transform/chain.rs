@@ -11,12 +11,12 @@ use std::{
 
 use super::{
     Processed, Rejected, Stage, StageSpec,
-    processed::Dropped,
+    processed::{Author, Dropped},
     project::{PointerError, Projector},
     work::{Next, Work},
 };
 use crate::{
-    plugin::{Code, InitError, Outcome},
+    plugin::{CallError, Code, InitError, Outcome},
     record::{Batch, Columns, Field},
     sink::{Row, Text, WriteBatch},
     state::{Seconds, StageState, Writes},
@@ -38,6 +38,9 @@ pub enum ChainFault {
     /// Its plugin cannot be set up.
     #[error(transparent)]
     Init(#[from] InitError),
+    /// It failed on record after record: nothing it said can be relied on.
+    #[error("it fails on record after record; the last one: {0}")]
+    Circuit(CallError),
     /// It asks for a field by a pointer that is none.
     #[error("it asks for a field that is no JSON pointer: {0}")]
     Pointer(#[from] PointerError),
@@ -50,7 +53,15 @@ pub struct Chain {
     /// For each of the sink's fields, the column of the chain.
     sink_columns: Vec<usize>,
     projector: Projector,
+    authors: Arc<[Author]>,
+    /// State of stages that are no more, for a version that has them again.
+    parked: BTreeMap<String, StageState>,
 }
+
+/// A plugin that fails on that many records in a row is taken to be broken, rather than the records.
+const CIRCUIT: usize = 64;
+/// One that takes the whole of a call's time counts for so many, as it holds the pipeline up for as long.
+const TIMEOUT_COUNTS: usize = 16;
 
 impl Chain {
     /// Makes the first instance of each stage.
@@ -69,7 +80,32 @@ impl Chain {
                 .map_err(|fault| ChainError { stage: stage.name().to_string(), fault: fault.into() })?;
         }
         let projector = projector(&fields)?;
-        Ok(Self { stages, fields, sink_columns: Vec::new(), projector })
+        let authors = stages.iter().map(author).collect();
+        Ok(Self { stages, fields, sink_columns: Vec::new(), projector, authors, parked: BTreeMap::new() })
+    }
+
+    /// What each stage's plugin says of its state.
+    pub fn state_versions(&self) -> BTreeMap<String, u32> {
+        self.stages.iter().map(|stage| (stage.name().to_string(), stage.descriptor().state_version)).collect()
+    }
+
+    /// Who its stages are.
+    pub fn authors(&self) -> &Arc<[Author]> {
+        &self.authors
+    }
+
+    /// Takes over what another chain of the pipeline has kept, stage by stage, by name.
+    pub fn adopt(&mut self, other: &mut Chain) {
+        for stage in &other.stages {
+            let state = std::mem::take(&mut *stage.state().lock().unwrap_or_else(PoisonError::into_inner));
+            other.parked.insert(stage.name().to_string(), state);
+        }
+        self.parked = std::mem::take(&mut other.parked);
+        for stage in &self.stages {
+            if let Some(state) = self.parked.remove(stage.name().as_ref()) {
+                stage.state().lock().unwrap_or_else(PoisonError::into_inner).adopt(state);
+            }
+        }
     }
 
     /// Projects the sink's fields as well from now on.
@@ -101,25 +137,44 @@ impl Chain {
     }
 
     /// Undoes the state writes of those records of a batch that `undone` names. Later batches must be undone before.
-    pub fn undo(&mut self, writes: &[Writes], undone: impl Fn(u32) -> bool) {
-        for (stage, writes) in self.stages.iter().zip(writes) {
-            let mut state = stage.state().lock().unwrap_or_else(PoisonError::into_inner);
-            state.undo(writes, &undone);
+    pub fn undo(&mut self, writes: &[(Arc<str>, Writes)], undone: impl Fn(u32) -> bool) {
+        self.with_state_of(writes, |state, writes| state.undo(writes, &undone));
+    }
+
+    /// Makes the state writes of a batch again that were undone.
+    pub fn redo(&mut self, writes: &[(Arc<str>, Writes)]) {
+        self.with_state_of(writes, |state, writes| state.redo(writes, |_| true));
+    }
+
+    fn with_state_of(&mut self, writes: &[(Arc<str>, Writes)], mut change: impl FnMut(&mut StageState, &Writes)) {
+        for (name, writes) in writes {
+            if let Some(stage) = self.stages.iter().find(|stage| stage.name() == name) {
+                change(&mut stage.state().lock().unwrap_or_else(PoisonError::into_inner), writes);
+            } else if let Some(state) = self.parked.get_mut(name.as_ref()) {
+                change(state, writes);
+            }
         }
     }
 
-    /// Runs all stages over a batch. An error means that a stage is broken for good; the batch is then as if it had never
-    /// been handed over, but for the state, which must be restored.
+    /// Runs all stages over a batch. An error means that a stage is broken; the batch is then as if it had never been handed
+    /// over.
     pub fn run(&mut self, batch: Arc<Batch>) -> Result<Processed, ChainError> {
         let now = now_s();
         let mut work = Work::new(&batch, self.fields.len(), &mut self.projector);
         let mut fate = Fate::default();
         let mut writes = Vec::with_capacity(self.stages.len());
-        for (index, stage) in self.stages.iter_mut().enumerate() {
+        for index in 0..self.stages.len() {
+            let Some(stage) = self.stages.get_mut(index) else { continue };
             let mut next = Vec::with_capacity(work.rows.len());
-            let written = run_stage(index, stage, &mut work, &mut next, &mut fate, now)
-                .map_err(|fault| ChainError { stage: stage.name().to_string(), fault: fault.into() })?;
-            writes.push(by_origin(written, &work.rows));
+            let written = match run_stage(index, stage, &mut work, &mut next, &mut fate, now) {
+                Ok(written) => written,
+                Err(fault) => {
+                    let stage = stage.name().to_string();
+                    self.undo(&writes, |_| true);
+                    return Err(ChainError { stage, fault });
+                }
+            };
+            writes.push((stage.name().clone(), by_origin(written, &work.rows)));
             work.advance(&next, &mut self.projector);
             stage.state().lock().unwrap_or_else(PoisonError::into_inner).sweep(now);
         }
@@ -127,7 +182,9 @@ impl Chain {
         let columns = select(columns, &self.sink_columns);
         let (positions, writes) = (batch.positions(), Arc::new(writes));
         let write = Arc::new(WriteBatch { source: batch, rows, made, columns, replay: None });
-        Ok(Processed { write, rejected: fate.rejected, dropped: fate.dropped, split: fate.split, positions, writes })
+        let authors = self.authors.clone();
+        let Fate { rejected, dropped, split } = fate;
+        Ok(Processed { write, rejected, dropped, split, positions, writes, authors })
     }
 }
 
@@ -147,7 +204,7 @@ fn run_stage(
     next: &mut Vec<Next>,
     fate: &mut Fate,
     now: Seconds,
-) -> Result<Writes, InitError> {
+) -> Result<Writes, ChainFault> {
     let rows = work.rows.len();
     if rows == 0 {
         return Ok(Writes::default());
@@ -162,15 +219,27 @@ fn run_stage(
     tracing::warn!(stage = %stage.name(), records = rows, "plugin failed on a batch, trying its records one by one: {error}");
     stage.recover(&error)?;
     let mut writes = Writes::default();
+    let mut failed = 0;
     for row in 0..rows {
         match stage.call(work, row..row + 1, now) {
             Ok(outcome) => {
+                failed = 0;
                 apply(index, stage, work, row, &outcome, next, fate);
                 // Taken call by call, so that a later call that fails undoes only its own.
                 writes.append(stage.take_writes());
             }
             Err(error) => {
                 stage.recover(&error)?;
+                failed += match error {
+                    // It works, and says of itself that it cannot take the record.
+                    CallError::Refused(_) => 0,
+                    CallError::Timeout(_) => TIMEOUT_COUNTS,
+                    _ => 1,
+                };
+                if failed >= CIRCUIT {
+                    stage.undo(&writes);
+                    return Err(ChainFault::Circuit(error));
+                }
                 let origin = work.rows.get(row).map_or(0, |row| row.origin);
                 fate.rejected.push(Rejected { origin, stage: index, reason: format!("{}: {error}", error.code()) });
             }
@@ -231,6 +300,15 @@ fn apply(
             };
             next.push(Next::New(Row { origin: old.origin, value, key }));
         }
+    }
+}
+
+fn author(stage: &Stage) -> Author {
+    Author {
+        stage: stage.name().to_string(),
+        plugin: stage.descriptor().name.clone(),
+        version: stage.descriptor().version.clone(),
+        sha256: stage.plugin().sha256().to_owned(),
     }
 }
 

@@ -8,7 +8,7 @@ mod stage;
 mod work;
 
 pub use chain::{Chain, ChainError};
-pub use processed::{Dropped, Processed, Rejected};
+pub use processed::{Author, Dropped, Processed, Rejected};
 pub use stage::{Stage, StageSpec};
 
 #[cfg(test)]

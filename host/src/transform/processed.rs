@@ -21,8 +21,23 @@ pub struct Processed {
     pub split: Vec<(u32, u64)>,
     /// Reached once all of this is durable.
     pub positions: Positions,
-    /// State writes of each stage, in the order of the stages. `Write::row` is the record's index in the source batch.
-    pub writes: Arc<Vec<Writes>>,
+    /// State writes by stage, in the order of the stages. `Write::row` is the record's index in the source batch.
+    pub writes: Arc<Vec<(Arc<str>, Writes)>>,
+    /// Who did it, by index of the stage.
+    pub authors: Arc<[Author]>,
+}
+
+/// Who dealt with a record: a stage and the version of its plugin, or the sink.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Author {
+    /// The stage's name.
+    pub stage: String,
+    /// The plugin's name.
+    pub plugin: String,
+    /// The plugin's version.
+    pub version: String,
+    /// SHA-256 of the component, in lower-case hex.
+    pub sha256: String,
 }
 
 /// A record that a stage rejected.

@@ -76,6 +76,11 @@ impl Stage {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).take_writes()
     }
 
+    /// Undoes state writes of calls whose outcome is thrown away.
+    pub(super) fn undo(&self, writes: &Writes) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).undo(writes, |_| true);
+    }
+
     /// Hands the rows of that range to the plugin.
     pub(super) fn call(&mut self, work: &Work<'_>, range: Range<usize>, now: Seconds) -> Result<Outcome, CallError> {
         let whole = range.len() == work.rows.len();

@@ -67,8 +67,8 @@ fn a_failed_call_leaves_no_state_behind() {
     // The first call puts "a" into the store and then traps; tried alone, "a" must not count as seen.
     let processed = chain.run(batch(&["a", "panic", "panic"], 0)).unwrap();
     assert_eq!(kept(&processed), ["a"]);
-    assert_eq!(processed.writes[0].ops.len(), 1);
-    assert_eq!(processed.writes[0].ops[0].row, 0);
+    assert_eq!(processed.writes[0].1.ops.len(), 1);
+    assert_eq!(processed.writes[0].1.ops[0].row, 0);
     assert_eq!(kept(&chain.run(batch(&["a", "b"], 3)).unwrap()), ["b"]);
 }
 
@@ -76,7 +76,7 @@ fn a_failed_call_leaves_no_state_behind() {
 fn state_writes_name_the_record_of_the_batch_and_not_the_row_of_the_stage() {
     let mut chain = misbehaving(&["first", "second"]);
     let processed = chain.run(batch(&["a", "a", "b"], 0)).unwrap();
-    let rows = |stage: usize| processed.writes[stage].ops.iter().map(|write| write.row).collect::<Vec<_>>();
+    let rows = |stage: usize| processed.writes[stage].1.ops.iter().map(|write| write.row).collect::<Vec<_>>();
     assert_eq!((rows(0), rows(1)), (vec![0, 2], vec![0, 2]));
     // The sink refuses "b" for good: it may come again, "a" may not.
     chain.undo(&processed.writes, |row| row == 2);

@@ -87,8 +87,6 @@ pub struct TopicLog {
     settings: ClientConfig,
     producer: FutureProducer<Quiet>,
     runtime: tokio::runtime::Handle,
-    /// Stage, store and number of each store.
-    stores: Vec<(String, String, u16)>,
     /// Entries older than that are not read; `None` where some live for ever.
     longest_ttl_s: Option<Seconds>,
 }
@@ -111,13 +109,8 @@ impl TopicLog {
         let settings = kafka::settings(&config.brokers, pipeline, &DEFAULTS, &config.options).map_err(|name| {
             error(format!("the option `{name}` is set by the host"), Some("remove it from `options`"), false)
         })?;
-        let mut longest_ttl_s = Some(0);
-        let mut stores = Vec::new();
-        for (stage, state) in stages {
-            longest_ttl_s = longest_ttl_s.zip(state.longest_ttl_s()).map(|(longest, ttl)| longest.max(ttl));
-            stores.extend(state.names().iter().map(|store| (stage.clone(), store.clone())));
-        }
-        let stores = (0..).zip(stores).map(|(id, (stage, store))| (stage, store, id)).collect();
+        let longest_ttl_s =
+            stages.values().map(StageState::longest_ttl_s).try_fold(0, |longest, ttl| ttl.map(|ttl| longest.max(ttl)));
         admin::ensure(&settings, config, partitions, longest_ttl_s).await?;
         let mut producing = settings.clone();
         producing.set("enable.idempotence", "true");
@@ -126,7 +119,7 @@ impl TopicLog {
             .create_with_context(Quiet(BrokerLog::new(&url)))
             .map_err(|e| error(kafka::words(&e), None, false))?;
         let runtime = tokio::runtime::Handle::current();
-        Ok(Self { url, topic: config.topic.clone(), settings, producer, runtime, stores, longest_ttl_s })
+        Ok(Self { url, topic: config.topic.clone(), settings, producer, runtime, longest_ttl_s })
     }
 
     /// One commit of one partition as a message; its sequence number must be a new one. `ours` says whether the writes of a record are part of it.
@@ -142,11 +135,13 @@ impl TopicLog {
         frame.positions(&owned.positions());
         frame.totals(&owned.totals, &Totals::default());
         frame.intents(&owned.replay);
-        for (stage, store, id) in &self.stores {
-            frame.store(*id, stage, store);
-        }
-        for (stage, writes) in writes {
-            let ids: Vec<u16> = self.stores.iter().filter(|(of, ..)| of == stage).map(|(.., id)| *id).collect();
+        let mut next = 0..;
+        for (stage, writes) in writes.iter().filter(|(_, writes)| !writes.ops.is_empty()) {
+            // Named in each message, so that any can be the first that is read.
+            let ids: Vec<u16> = next.by_ref().take(writes.stores.len()).collect();
+            for (id, store) in ids.iter().zip(writes.stores.iter()) {
+                frame.store(*id, stage, store);
+            }
             frame.writes(&ids, writes, ours);
         }
         frame.finish();
