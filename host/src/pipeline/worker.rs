@@ -95,10 +95,17 @@ pub(super) struct Worker {
     /// What came while a change waited for what is under way.
     waiting: VecDeque<Task>,
     run: u64,
-    /// The version on probation, the number of its swap, and who waits for the verdict.
-    trial: Option<(Trial, u64, oneshot::Sender<Result<(), String>>)>,
+    /// The version on probation.
+    trial: Option<OnTrial>,
     /// Up to where batches were run.
     reached: Positions,
+}
+
+/// A trial, the number of its swap, and who waits for the verdict.
+struct OnTrial {
+    trial: Trial,
+    id: u64,
+    done: oneshot::Sender<Result<(), String>>,
 }
 
 struct UnderWay {
@@ -153,7 +160,7 @@ impl Worker {
                     self.swap(*swap);
                 }
                 Task::ProbationOver(of) => {
-                    if self.trial.as_ref().is_some_and(|(_, swap, _)| *swap == of) {
+                    if self.trial.as_ref().is_some_and(|on| on.id == of) {
                         self.decide(true)?;
                     }
                 }
@@ -210,7 +217,7 @@ impl Worker {
 
     fn ran(&mut self, batch: Arc<Batch>, processed: Processed) -> Result<(), WorkerError> {
         self.reached.merge(&processed.positions);
-        let Some((trial, ..)) = &mut self.trial else { return self.hand_over(batch, processed) };
+        let Some(OnTrial { trial, .. }) = &mut self.trial else { return self.hand_over(batch, processed) };
         if let Some(processed) = trial.judge(&mut self.parts.chain, batch.clone(), processed) {
             self.hand_over(batch, processed)?;
         }
@@ -251,16 +258,16 @@ impl Worker {
         chain.adopt(&mut self.parts.chain);
         let old = std::mem::replace(&mut self.parts.chain, chain);
         self.parts.versions.began(self.parts.chain.authors(), &self.reached);
-        self.trial = Some((Trial::new(old, probation), id, done));
+        self.trial = Some(OnTrial { trial: Trial::new(old, probation), id, done });
     }
 
     /// Ends a trial whose outcome is clear, or, where it is `over`, any.
     fn decide(&mut self, over: bool) -> Result<(), WorkerError> {
-        let Some((trial, ..)) = &self.trial else { return Ok(()) };
+        let Some(OnTrial { trial, .. }) = &self.trial else { return Ok(()) };
         match trial.verdict(over) {
             Verdict::Open => Ok(()),
             Verdict::Kept => {
-                let Some((trial, _, done)) = self.trial.take() else { return Ok(()) };
+                let Some(OnTrial { trial, done, .. }) = self.trial.take() else { return Ok(()) };
                 let _ = done.send(Ok(()));
                 trial.keep().into_iter().try_for_each(|(batch, processed)| self.hand_over(batch, processed))
             }
@@ -270,7 +277,7 @@ impl Worker {
 
     /// Goes on with the version before the one on probation, beginning with what was held back.
     fn put_back(&mut self, why: &str) -> Result<(), WorkerError> {
-        let Some((trial, _, done)) = self.trial.take() else { return Ok(()) };
+        let Some(OnTrial { trial, done, .. }) = self.trial.take() else { return Ok(()) };
         let (old, held) = trial.put_back(&mut self.parts.chain);
         self.parts.chain = old;
         let mut from = self.reached.clone();
