@@ -6,10 +6,12 @@ mod batch;
 mod columns;
 mod headers;
 mod position;
+mod replay;
 mod slices;
 
 pub use batch::{Batch, Record};
 pub use columns::{Column, Columns, Field, Kind, Want};
 pub use headers::{HeaderWriter, Headers};
 pub use position::Positions;
+pub use replay::Replay;
 pub use slices::Slices;

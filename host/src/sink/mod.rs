@@ -38,6 +38,11 @@ pub trait Sink: Send {
         Vec::new()
     }
 
+    /// How long a row lives once it is written; `None`: for ever.
+    fn lifetime(&self) -> Option<std::time::Duration> {
+        None
+    }
+
     /// Attempts to write these rows (ascending indexes into the batch) once, and reports those that are not durable.
     fn write<'a>(&'a mut self, batch: &'a Arc<WriteBatch>, rows: &'a [u32]) -> BoxFuture<'a, Vec<Failure>>;
 

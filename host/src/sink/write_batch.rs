@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::record::{Batch, Columns, Headers, Record, Slices};
+use crate::record::{Batch, Columns, Headers, Record, Replay, Slices};
 
 /// Which bytes a row's key or value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +47,8 @@ pub struct WriteBatch {
     pub made: Slices,
     /// The fields that the sink asked for, one item per row of this batch.
     pub columns: Columns,
+    /// What may have been written before a crash.
+    pub replay: Option<Arc<Replay>>,
 }
 
 impl WriteBatch {
@@ -54,7 +56,7 @@ impl WriteBatch {
     pub fn whole(source: Batch) -> Self {
         let rows = (0..source.len() as u32).map(|origin| Row { origin, value: Text::Source, key: Text::Source });
         let rows = rows.collect();
-        Self { source: Arc::new(source), rows, made: Slices::default(), columns: Columns::default() }
+        Self { source: Arc::new(source), rows, made: Slices::default(), columns: Columns::default(), replay: None }
     }
 
     /// Number of rows.
@@ -87,6 +89,13 @@ impl WriteBatch {
     pub fn origin(&self, row: u32) -> Origin {
         let record = self.record(row);
         Origin { partition: record.partition, offset: record.offset }
+    }
+
+    /// When row `row` may have been written first; `None` where it has not been.
+    pub fn written_ms(&self, row: u32) -> Option<i64> {
+        let replay = self.replay.as_ref()?;
+        let origin = self.origin(row);
+        replay.written_ms(origin.partition, origin.offset)
     }
 
     fn text<'a>(&'a self, text: Text, source: Option<&'a [u8]>) -> Option<&'a [u8]> {

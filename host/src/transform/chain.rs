@@ -126,7 +126,7 @@ impl Chain {
         let Work { rows, made, columns, .. } = work;
         let columns = select(columns, &self.sink_columns);
         let (positions, writes) = (batch.positions(), Arc::new(writes));
-        let write = Arc::new(WriteBatch { source: batch, rows, made, columns });
+        let write = Arc::new(WriteBatch { source: batch, rows, made, columns, replay: None });
         Ok(Processed { write, rejected: fate.rejected, dropped: fate.dropped, split: fate.split, positions, writes })
     }
 }
