@@ -3,7 +3,10 @@
 //! In come cells, out come the bytes of an `EXECUTE`'s bound values; all rows of a write share one buffer, which is
 //! kept from write to write.
 
-use std::net::IpAddr;
+use std::{
+    net::IpAddr,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use scylla::serialize::{
     SerializationError,
@@ -13,7 +16,7 @@ use scylla::serialize::{
 
 use crate::sink::{
     Failure, WriteBatch,
-    table::{Cell, ColumnType, Stamps, Table},
+    table::{Cell, ColumnType, Left, Stamps, Table, left},
 };
 
 /// The rows of one write.
@@ -30,13 +33,34 @@ struct Encoded {
     /// End of its cells in the buffer; they begin where those of the row before end.
     end: usize,
     stamp: i64,
+    ttl: Ttl,
+}
+
+/// The lifetime that a row is sent with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ttl {
+    /// The statement does not ask for one, as the table has none.
+    Unasked,
+    /// The table's own.
+    Default,
+    /// Seconds, fewer than the table's own.
+    Left(i32),
 }
 
 impl RowBuffer {
-    /// Encodes these rows in place of those before, and returns the ones that can never be written.
-    pub fn fill(&mut self, table: &Table, stamps: &mut Stamps, batch: &WriteBatch, rows: &[u32]) -> Vec<Failure> {
+    /// Encodes these rows in place of those before, and returns the ones that can never be written. Left out, and so taken
+    /// for written, are those that have expired since they may have been written before; `ttl_s` is the table's.
+    pub fn fill(
+        &mut self,
+        table: &Table,
+        stamps: &mut Stamps,
+        batch: &WriteBatch,
+        rows: &[u32],
+        ttl_s: Option<i32>,
+    ) -> Vec<Failure> {
         self.bytes.clear();
         self.rows.clear();
+        let now_s = now_s();
         let mut failures = Vec::new();
         let mut cells = Vec::with_capacity(table.columns().len());
         for &row in rows {
@@ -44,6 +68,12 @@ impl RowBuffer {
                 failures.push(failure);
                 continue;
             }
+            let ttl = match ttl_s.map(|ttl_s| left_s(batch, row, ttl_s, now_s)) {
+                None => Ttl::Unasked,
+                Some(Left::All) => Ttl::Default,
+                Some(Left::Part(seconds)) => i32::try_from(seconds).map_or(Ttl::Default, Ttl::Left),
+                Some(Left::Nothing) => continue,
+            };
             self.key.clear();
             for (column, cell) in table.columns().iter().zip(&cells) {
                 let from = self.bytes.len();
@@ -53,7 +83,7 @@ impl RowBuffer {
                 }
             }
             let stamp = stamps.stamp(&self.key, table.moment(batch, row));
-            self.rows.push(Encoded { row, end: self.bytes.len(), stamp });
+            self.rows.push(Encoded { row, end: self.bytes.len(), stamp, ttl });
         }
         failures
     }
@@ -64,24 +94,25 @@ impl RowBuffer {
         self.rows.iter().map(move |encoded| {
             let cells = self.bytes.get(start..encoded.end).unwrap_or_default();
             start = encoded.end;
-            EncodedRow { row: encoded.row, cells, stamp: encoded.stamp }
+            EncodedRow { row: encoded.row, cells, stamp: encoded.stamp, ttl: encoded.ttl }
         })
     }
 }
 
-/// The bound values of one row: its cells, then its write timestamp.
+/// The bound values of one row: its cells, then its write timestamp, then its lifetime where the table has one.
 #[derive(Debug, Clone, Copy)]
 pub struct EncodedRow<'a> {
     row: u32,
     cells: &'a [u8],
     stamp: i64,
+    ttl: Ttl,
 }
 
 impl<'a> EncodedRow<'a> {
     /// A row of cells that are encoded already, each with its length before it.
     #[cfg(test)]
     pub fn new(row: u32, cells: &'a [u8], stamp: i64) -> Self {
-        Self { row, cells, stamp }
+        Self { row, cells, stamp, ttl: Ttl::Unasked }
     }
 
     /// Bytes of its cells.
@@ -109,12 +140,33 @@ impl SerializeRow for EncodedRow<'_> {
             rest = tail;
         }
         writer.make_cell_writer().set_value(&self.stamp.to_be_bytes()).map_err(SerializationError::new)?;
+        match self.ttl {
+            Ttl::Unasked => {}
+            // Then the database takes the table's own, as if there were no marker.
+            Ttl::Default => {
+                writer.make_cell_writer().set_unset();
+            }
+            Ttl::Left(seconds) => {
+                writer.make_cell_writer().set_value(&seconds.to_be_bytes()).map_err(SerializationError::new)?;
+            }
+        }
         Ok(())
     }
 
     fn is_empty(&self) -> bool {
         false
     }
+}
+
+/// In whole seconds, cut as Cassandra cuts them, so that a replay expires in the same second as the first write.
+fn left_s(batch: &WriteBatch, row: u32, ttl_s: i32, now_s: i64) -> Left {
+    let written_s = batch.written_ms(row).map(|written_ms| written_ms.div_euclid(1_000));
+    left(written_s, ttl_s.into(), now_s)
+}
+
+fn now_s() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.as_secs()).unwrap_or(i64::MAX)
 }
 
 /// Appends a cell with its length before it, -1 for null.

@@ -9,7 +9,8 @@ use scylla::{
     cluster::metadata::{self, ColumnKind},
     errors::{ExecutionError, PrepareError},
     frame::response::result::{ColumnType as CqlType, NativeType},
-    statement::prepared::PreparedStatement,
+    frame::types::Consistency,
+    statement::{Statement, prepared::PreparedStatement},
 };
 
 use crate::{
@@ -43,16 +44,42 @@ pub async fn prepare_table(
     Ok(Table::of_fields(columns_of(&existing, config, context)?))
 }
 
-/// Prepares the one statement that writes a row: all columns, then the write timestamp.
+/// How long the table's rows live, whoever has created it.
+pub async fn read_ttl(
+    session: &Session,
+    config: &CassandraSink,
+    context: &OpenContext,
+) -> Result<Option<i32>, OpenError> {
+    let failed = |error: String| OpenError {
+        url: context.display.clone(),
+        message: format!("cannot read the default_time_to_live of {}: {error}", table_name(config)),
+        hint: None,
+        retryable: true,
+    };
+    let cql = "SELECT default_time_to_live FROM system_schema.tables WHERE keyspace_name = ? AND table_name = ?";
+    let mut select = Statement::new(cql);
+    // The schema lies on every node, and not every consistency for writes is one for reads.
+    select.set_consistency(Consistency::One);
+    let answer = session.query_unpaged(select, (&config.keyspace, &config.table)).await;
+    let rows = answer.map_err(|error| failed(error.to_string()))?.into_rows_result();
+    let rows = rows.map_err(|error| failed(error.to_string()))?;
+    let ttl = rows.maybe_first_row::<(Option<i32>,)>().map_err(|error| failed(error.to_string()))?;
+    Ok(ttl.and_then(|(ttl,)| ttl).filter(|ttl| *ttl > 0))
+}
+
+/// Prepares the one statement that writes a row: all columns, the write timestamp, and where rows expire their lifetime.
 pub async fn prepare_insert(
     session: &Session,
     config: &CassandraSink,
     context: &OpenContext,
     table: &Table,
+    ttl_s: Option<i32>,
 ) -> Result<PreparedStatement, OpenError> {
     let names: Vec<String> = table.columns().iter().map(|column| quoted(&column.name)).collect();
     let marks = vec!["?"; names.len()].join(", ");
-    let cql = format!("INSERT INTO {} ({}) VALUES ({marks}) USING TIMESTAMP ?", table_name(config), names.join(", "));
+    let ttl = if ttl_s.is_some() { " AND TTL ?" } else { "" };
+    let cql =
+        format!("INSERT INTO {} ({}) VALUES ({marks}) USING TIMESTAMP ?{ttl}", table_name(config), names.join(", "));
     let mut insert = session.prepare(cql.as_str()).await.map_err(|error| OpenError {
         url: context.display.clone(),
         message: format!("cannot prepare `{cql}`: {error}"),

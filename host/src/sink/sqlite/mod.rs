@@ -5,12 +5,15 @@
 //! [`Stamps`](super::table::Stamps)), by which an older row never replaces a newer one, and `expires_at` (Unix
 //! milliseconds, null for never). Expired rows are left out of the view `<table>_live` at once, and deleted bit by bit
 //! by later writes. The time to live counts from the write, as Cassandra's does; writing the same record again does
-//! not prolong it.
+//! not prolong it, and neither does a replay after a crash of what may have been written before.
 
 mod schema;
 mod upsert;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use futures::future::BoxFuture;
 use rusqlite::Connection;
@@ -23,6 +26,7 @@ use crate::{config::SqliteSink, record::Field};
 pub struct SqliteTable {
     display: String,
     table: Arc<Table>,
+    ttl: Option<Duration>,
     /// Behind a lock, so that a write whose future was dropped still ends before the next one begins.
     writer: Arc<Mutex<Writer>>,
 }
@@ -43,19 +47,23 @@ impl SqliteTable {
             let table = schema::prepare_table(&connection, &config, &context)?;
             let ttl = config.create.as_ref().and_then(|create| create.ttl);
             let upsert = Upsert::new(&config.table, &table, ttl);
-            Ok((Arc::new(table), Writer { connection, upsert }))
+            Ok((Arc::new(table), ttl, Writer { connection, upsert }))
         });
-        let (table, writer) = opening.await.unwrap_or_else(|error| {
+        let (table, ttl, writer) = opening.await.unwrap_or_else(|error| {
             let (url, message) = (display.clone(), format!("opening it was broken off: {error}"));
             Err(OpenError { url, message, hint: None, retryable: true })
         })?;
-        Ok(Self { display, table, writer: Arc::new(Mutex::new(writer)) })
+        Ok(Self { display, table, ttl, writer: Arc::new(Mutex::new(writer)) })
     }
 }
 
 impl Sink for SqliteTable {
     fn fields(&self) -> Vec<Field> {
         self.table.fields()
+    }
+
+    fn lifetime(&self) -> Option<Duration> {
+        self.ttl
     }
 
     fn write<'a>(&'a mut self, batch: &'a Arc<WriteBatch>, rows: &'a [u32]) -> BoxFuture<'a, Vec<Failure>> {

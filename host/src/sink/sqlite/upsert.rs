@@ -16,7 +16,7 @@ use rusqlite::{
 use super::schema::{EXPIRES_AT, WRITE_TIMESTAMP, quoted};
 use crate::sink::{
     Failure, WriteBatch,
-    table::{Cell, Stamps, Table, date_text, timestamp_text},
+    table::{Cell, Left, Stamps, Table, date_text, left, timestamp_text},
 };
 
 /// Most expired rows that one write deletes: more than a batch writes, so that deleting keeps up, and few enough for
@@ -90,7 +90,14 @@ impl Upsert {
                     continue;
                 }
                 let stamp = self.stamps.stamp(&key_of(&cells, &self.key_columns), table.moment(batch, row));
-                let expires_at = self.ttl_ms.map(|ttl_ms| now_ms.saturating_add(ttl_ms));
+                let life_ms = match self.ttl_ms.map(|ttl_ms| (ttl_ms, left(batch.written_ms(row), ttl_ms, now_ms))) {
+                    None => None,
+                    Some((ttl_ms, Left::All)) => Some(ttl_ms),
+                    Some((_, Left::Part(rest_ms))) => Some(rest_ms),
+                    // It has been written and has expired since, or would have.
+                    Some((_, Left::Nothing)) => continue,
+                };
+                let expires_at = life_ms.map(|life_ms| now_ms.saturating_add(life_ms));
                 match insert_row(&mut insert, &cells, expires_at, stamp) {
                     Ok(()) => {}
                     Err(error) if error.sqlite_error_code().is_some_and(is_the_rows_fault) => {

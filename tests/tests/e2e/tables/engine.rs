@@ -94,6 +94,25 @@ impl Engine {
         rows
     }
 
+    /// Seconds for which each row will live, in the order of their ids. Every one must have an end.
+    pub async fn lives_s(&self, table: &str) -> Vec<i64> {
+        match self {
+            Self::Sqlite(folder) => {
+                let connection = rusqlite::Connection::open(folder.path().join("new/tables.db")).unwrap();
+                let sql = format!("SELECT expires_at / 1000 - unixepoch() FROM {table} ORDER BY id");
+                let mut statement = connection.prepare(&sql).unwrap();
+                statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+            }
+            Self::Cassandra { keyspace, session, .. } => {
+                let cql = format!("SELECT id, TTL(age) FROM {keyspace}.{table}");
+                let answer = session.query_unpaged(cql, ()).await.unwrap().into_rows_result().unwrap();
+                let mut rows: Vec<(uuid::Uuid, i32)> = answer.rows().unwrap().map(Result::unwrap).collect();
+                rows.sort();
+                rows.into_iter().map(|(_, ttl)| ttl.into()).collect()
+            }
+        }
+    }
+
     /// The bytes in a column of the row with that id.
     pub async fn blob(&self, table: &str, column: &str, id: &str) -> Vec<u8> {
         match self {
@@ -142,6 +161,17 @@ impl Engine {
         if let Self::Cassandra { keyspace, session, .. } = self {
             session.query_unpaged(format!("DROP KEYSPACE IF EXISTS {keyspace}"), ()).await.unwrap();
         }
+    }
+}
+
+/// Holds a fact against both engines.
+pub async fn with_both(fact: impl AsyncFn(&Engine)) {
+    let engine = Engine::sqlite();
+    fact(&engine).await;
+    engine.end().await;
+    if let Some(engine) = Engine::cassandra().await {
+        fact(&engine).await;
+        engine.end().await;
     }
 }
 

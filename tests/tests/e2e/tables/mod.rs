@@ -3,4 +3,5 @@
 mod contract;
 mod engine;
 mod opening;
+mod replay;
 mod sqlite_only;

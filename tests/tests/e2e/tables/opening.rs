@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use millstream::sink::{CassandraTable, OpenError};
 
-use super::engine::{Engine, cassandra_sink, context, create, create_with};
+use super::engine::{Engine, cassandra_sink, context, create, create_with, with_both};
 
 /// The error of a sink that must not open.
 async fn refusal(engine: &Engine, columns: Option<&[(&str, &str)]>) -> OpenError {
@@ -12,16 +12,6 @@ async fn refusal(engine: &Engine, columns: Option<&[(&str, &str)]>) -> OpenError
     match engine.open("users", create, false).await {
         Ok(_) => panic!("must not open"),
         Err(error) => error,
-    }
-}
-
-async fn with_both(fact: impl AsyncFn(&Engine)) {
-    let engine = Engine::sqlite();
-    fact(&engine).await;
-    engine.end().await;
-    if let Some(engine) = Engine::cassandra().await {
-        fact(&engine).await;
-        engine.end().await;
     }
 }
 
