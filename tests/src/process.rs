@@ -102,6 +102,8 @@ pub enum Signal {
     Interrupt,
     /// What service managers send.
     Terminate,
+    /// What asks for a reload.
+    Hangup,
     /// What no process can do anything about.
     Kill,
 }
@@ -174,6 +176,7 @@ impl Process {
         let name = match signal {
             Signal::Interrupt => "-INT",
             Signal::Terminate => "-TERM",
+            Signal::Hangup => "-HUP",
             Signal::Kill => "-KILL",
         };
         let sent = Command::new("kill").args([name, &self.child.id().to_string()]).status();

@@ -25,10 +25,10 @@ pub fn check(args: &CheckArgs, screen: &Screen) -> anyhow::Result<Exit> {
     let engine =
         PluginEngine::new().map_err(|error| anyhow::anyhow!("cannot start the WebAssembly engine: {error:#}"))?;
     let task = screen.task("loading plugins");
-    let prepared = prepare(&loaded, &engine, &mut |event| task.now(&event.to_string()));
+    let prepared = prepare(&loaded, &engine, &[], &mut |event| task.now(&event.to_string()));
     drop(task);
     let specs = match prepared {
-        Ok(specs) => specs,
+        Ok(prepared) => prepared.specs,
         Err(faults) => return refused(&faults, args, screen),
     };
     match args.format {

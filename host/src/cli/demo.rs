@@ -11,7 +11,9 @@ use tokio::{
 use super::{DemoArgs, Exit, UntilArgs, progress::Screen, run};
 use crate::{
     config::{self, Config, SourceEndpoint},
+    pipeline::PipelineSpec,
     random_user::{Faults, serve},
+    reload::Load,
 };
 
 /// Users per request and time between requests: enough to watch, little enough to read.
@@ -40,42 +42,39 @@ pub fn demo(args: DemoArgs, screen: &Screen) -> anyhow::Result<Exit> {
         Some(listener) => Some(format!("http://{}/api/?results={USERS}", listener.local_addr()?)),
         None => None,
     };
-    let mut loaded = match config::load(path, &|name| std::env::var(name).ok()) {
-        Ok(loaded) => loaded,
-        Err(faults) => {
-            run::say(&faults, screen);
-            return Ok(Exit::Usage);
+    let (path, run_for) = (path.clone(), args.run_for);
+    let load: Load = Box::new(move || {
+        let mut loaded = config::load(&path, &|name| std::env::var(name).ok())?;
+        run::apply(&UntilArgs { run_for, until: None }, &mut loaded);
+        if let Some(url) = &url {
+            poll_instead(&mut loaded.config, url);
         }
-    };
-    run::apply(&UntilArgs { run_for: args.run_for, until: None }, &mut loaded);
-    if let Some(url) = url
-        && !poll_instead(&mut loaded.config, &url)
-    {
-        eprintln!("error: `{}` has no http source that the demo could feed", path.display());
+        Ok(loaded)
+    });
+    let Some(start) = run::start_or_say(load, true, screen)? else { return Ok(Exit::Usage) };
+    let is_fed = |spec: &PipelineSpec| matches!(spec.config.source.endpoint, SourceEndpoint::Http(_));
+    if listener.is_some() && !start.specs().iter().any(is_fed) {
+        eprintln!("error: `{}` has no http source that the demo could feed", args.config.config.display());
         return Ok(Exit::Usage);
     }
-    let Some(specs) = run::prepare_or_say(&loaded, screen)? else { return Ok(Exit::Usage) };
     run::drive(runtime, async {
         if let Some(listener) = listener {
             tracing::info!("serving made-up users on http://{}/api/", listener.local_addr()?);
             tokio::spawn(serve(listener, args.seed, FAULTS));
         }
-        run::until_done(specs, screen).await
+        run::until_done(start, screen).await
     })
 }
 
 /// Points http sources at the demo's own server.
-fn poll_instead(config: &mut Config, url: &str) -> bool {
-    let mut found = false;
+fn poll_instead(config: &mut Config, url: &str) {
     for pipeline in &mut config.pipelines {
         if let SourceEndpoint::Http(http) = &mut pipeline.source.endpoint {
-            found = true;
             url.clone_into(&mut http.url);
             url.clone_into(&mut pipeline.source.display);
             http.every = EVERY;
         }
     }
-    found
 }
 
 async fn serve_only(args: &DemoArgs) -> anyhow::Result<Exit> {

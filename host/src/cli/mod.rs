@@ -88,6 +88,9 @@ struct RunArgs {
     only: Vec<String>,
     #[command(flatten)]
     until: UntilArgs,
+    /// Do not reload when the configuration, a plugin or its sources change; SIGHUP still does
+    #[arg(long)]
+    no_watch: bool,
 }
 
 /// Check a configuration and its plugins without starting anything

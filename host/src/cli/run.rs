@@ -1,33 +1,82 @@
 //! `millstream run`: the pipelines of a configuration, until they end or are stopped.
 
-use std::path::Path;
+use std::{net::SocketAddr, path::Path, sync::Arc};
 
 use anyhow::Context;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{Signal, SignalKind, signal},
+    sync::mpsc,
+};
 
 use super::{Exit, RunArgs, UntilArgs, exit::INTERRUPTED, progress::Screen, summary::summary};
 use crate::{
     config::{self, Faults, Loaded},
-    pipeline::{Host, PipelineSpec, prepare},
+    pipeline::{Host, PipelineSpec, Prepared, prepare},
     plugin::{PluginEngine, build::BuildEvent},
+    reload::{self, Load, Reloader, Trigger},
+    web,
 };
 
 /// Runs them.
 pub fn run(args: RunArgs, screen: &Screen) -> anyhow::Result<Exit> {
-    let Some(mut loaded) = load(&args.config.config, screen)? else { return Ok(Exit::Usage) };
-    for name in &args.only {
-        if !loaded.config.pipelines.iter().any(|pipeline| pipeline.name == *name) {
-            let names: Vec<_> = loaded.config.pipelines.iter().map(|pipeline| pipeline.name.as_str()).collect();
-            eprintln!("error: there is no pipeline `{name}`; there are: {}", names.join(", "));
-            return Ok(Exit::Usage);
+    let (path, only, until) = (args.config.config.clone(), args.only.clone(), args.until);
+    let load: Load = Box::new(move || {
+        let mut loaded = config::load(&path, &|name| std::env::var(name).ok())?;
+        if !only.is_empty() {
+            loaded.config.pipelines.retain(|pipeline| only.contains(&pipeline.name));
+        }
+        apply(&until, &mut loaded);
+        Ok(loaded)
+    });
+    if !args.only.is_empty() {
+        let Some(loaded) = self::load(&args.config.config, screen)? else { return Ok(Exit::Usage) };
+        for name in &args.only {
+            if !loaded.config.pipelines.iter().any(|pipeline| pipeline.name == *name) {
+                let names: Vec<_> = loaded.config.pipelines.iter().map(|pipeline| pipeline.name.as_str()).collect();
+                eprintln!("error: there is no pipeline `{name}`; there are: {}", names.join(", "));
+                return Ok(Exit::Usage);
+            }
         }
     }
-    if !args.only.is_empty() {
-        loaded.config.pipelines.retain(|pipeline| args.only.contains(&pipeline.name));
+    let Some(start) = start_or_say(load, !args.no_watch, screen)? else { return Ok(Exit::Usage) };
+    drive(runtime()?, until_done(start, screen))
+}
+
+/// Pipelines that can be started, and what is needed to reload them.
+pub(super) struct Start {
+    load: Load,
+    engine: PluginEngine,
+    prepared: Prepared,
+    admin: Option<SocketAddr>,
+    watch: bool,
+}
+
+impl Start {
+    pub(super) fn specs(&self) -> &[PipelineSpec] {
+        &self.prepared.specs
     }
-    apply(&args.until, &mut loaded);
-    let Some(specs) = prepare_or_say(&loaded, screen)? else { return Ok(Exit::Usage) };
-    drive(runtime()?, until_done(specs, screen))
+}
+
+/// Reads the configuration and prepares its pipelines, or prints what is wrong.
+pub(super) fn start_or_say(load: Load, watch: bool, screen: &Screen) -> anyhow::Result<Option<Start>> {
+    let loaded = match load() {
+        Ok(loaded) => loaded,
+        Err(faults) => {
+            say(&faults, screen);
+            return Ok(None);
+        }
+    };
+    if !loaded.warnings.is_empty() {
+        say(&loaded.warnings, screen);
+    }
+    let engine = engine()?;
+    let Some(prepared) = prepare_or_say(&loaded, &engine, screen)? else { return Ok(None) };
+    Ok(Some(Start { load, engine, prepared, admin: loaded.config.host.admin, watch }))
+}
+
+pub(super) fn engine() -> anyhow::Result<PluginEngine> {
+    PluginEngine::new().map_err(|error| anyhow::anyhow!("cannot start the WebAssembly engine: {error:#}"))
 }
 
 /// Reads the configuration, or prints what is wrong with it.
@@ -47,11 +96,13 @@ pub(super) fn load(path: &Path, screen: &Screen) -> anyhow::Result<Option<Loaded
 }
 
 /// Builds and loads the plugins, or prints what is wrong with them.
-pub(super) fn prepare_or_say(loaded: &Loaded, screen: &Screen) -> anyhow::Result<Option<Vec<PipelineSpec>>> {
-    let engine =
-        PluginEngine::new().map_err(|error| anyhow::anyhow!("cannot start the WebAssembly engine: {error:#}"))?;
+pub(super) fn prepare_or_say(
+    loaded: &Loaded,
+    engine: &PluginEngine,
+    screen: &Screen,
+) -> anyhow::Result<Option<Prepared>> {
     let task = screen.task("loading plugins");
-    let prepared = prepare(loaded, &engine, &mut |event| {
+    let prepared = prepare(loaded, engine, &[], &mut |event| {
         task.now(&event.to_string());
         match event {
             BuildEvent::AddingTarget | BuildEvent::Building(_) => tracing::info!("{event}"),
@@ -61,7 +112,7 @@ pub(super) fn prepare_or_say(loaded: &Loaded, screen: &Screen) -> anyhow::Result
     });
     drop(task);
     match prepared {
-        Ok(specs) => Ok(Some(specs)),
+        Ok(prepared) => Ok(Some(prepared)),
         Err(faults) => {
             say(&faults, screen);
             Ok(None)
@@ -99,11 +150,32 @@ pub(super) fn drive<T>(runtime: tokio::runtime::Runtime, work: impl Future<Outpu
 }
 
 /// Runs pipelines until they end, or a signal ends them; then prints what became of the records.
-pub(super) async fn until_done(specs: Vec<PipelineSpec>, screen: &Screen) -> anyhow::Result<Exit> {
+pub(super) async fn until_done(start: Start, screen: &Screen) -> anyhow::Result<Exit> {
     // Before anything starts, so that no signal finds the process without a handler.
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for Ctrl-C")?;
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-    let host = Host::start(specs.clone());
+    let hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
+    let admin = match start.admin {
+        Some(address) => {
+            let listener = TcpListener::bind(address).await;
+            Some(listener.with_context(|| format!("cannot listen on `admin` address {address}"))?)
+        }
+        None => None,
+    };
+    let Start { load, engine, prepared, watch, .. } = start;
+    let host = Host::start(prepared.specs.clone());
+    let (triggers, triggered) = mpsc::unbounded_channel();
+    let watched = Arc::default();
+    let reloader = Reloader::new(load, engine, host.clone(), prepared, Arc::clone(&watched));
+    tokio::spawn(reloader.serve(triggered));
+    tokio::spawn(reload_on(hangup, triggers.clone()));
+    if let Some(listener) = admin {
+        tracing::info!("admin address: http://{}", listener.local_addr()?);
+        tokio::spawn(web::serve(listener, host.clone(), triggers.clone()));
+    }
+    if watch {
+        tokio::spawn(reload::watch(watched, triggers));
+    }
     let ended = async {
         while !host.has_ended() {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
@@ -129,6 +201,15 @@ pub(super) async fn until_done(specs: Vec<PipelineSpec>, screen: &Screen) -> any
     };
     screen.watch(&host, stopped).await;
     let reports = host.wait().await;
-    print!("{}", summary(&reports, &specs));
+    print!("{}", summary(&reports));
     Ok(if reports.iter().any(|report| report.result.is_err()) { Exit::Failed } else { Exit::Fine })
+}
+
+async fn reload_on(mut hangup: Signal, triggers: mpsc::UnboundedSender<Trigger>) {
+    while hangup.recv().await.is_some() {
+        let trigger = Trigger { why: "SIGHUP".to_owned(), answer: None };
+        if triggers.send(trigger).is_err() {
+            return;
+        }
+    }
 }

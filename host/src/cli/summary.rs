@@ -3,12 +3,12 @@
 use std::{collections::BTreeMap, fmt::Write};
 
 use crate::{
-    pipeline::{Ending, PipelineSpec, Report, chain_of},
+    pipeline::{Ending, Report, chain_of},
     state::{Cause, Totals},
 };
 
 /// The summary of a run, counted from the start of the process.
-pub fn summary(reports: &[Report], specs: &[PipelineSpec]) -> String {
+pub fn summary(reports: &[Report]) -> String {
     let mut text = String::new();
     let header = ["pipeline", "consumed", "written", "dropped", "dead letters"].map(str::to_owned);
     let mut table = vec![header];
@@ -36,8 +36,8 @@ pub fn summary(reports: &[Report], specs: &[PipelineSpec]) -> String {
         }
     }
     text.push('\n');
-    for (report, spec) in reports.iter().zip(specs) {
-        let config = &spec.config;
+    for report in reports {
+        let config = &report.config;
         let _ = writeln!(text, "{}: {} -> {}", report.name, config.source.display, config.sink.display);
         if report.figures.totals.dead_lettered_total() > 0 {
             let _ = writeln!(text, "  dead letters in {}", config.dead_letters.display);

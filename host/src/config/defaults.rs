@@ -35,6 +35,12 @@ pub const SINK_TIMEOUT: Duration = Duration::from_secs(30);
 pub const SINK_RETRY_MAX_DELAY: Duration = Duration::from_secs(10);
 /// Longer than a batch takes in a busy database, shorter than a group waits for its members.
 pub const DRAIN: Duration = Duration::from_secs(10);
+/// About a batch under load, so that the verdict comes with the first one.
+pub const PROBATION_RECORDS: u64 = 1000;
+/// Where records are few, a verdict on those that came is better than none.
+pub const PROBATION_TIME: Duration = Duration::from_secs(10);
+/// A stricter rule is meant to reject some, even most; a version that rejects nearly all is more likely broken.
+pub const PROBATION_REJECTS: u64 = 80;
 /// Survives the loss of a replica without waiting for other datacenters.
 pub const CONSISTENCY: &str = "local_quorum";
 /// Keeps a small cluster busy without filling its queues.

@@ -110,9 +110,18 @@ fn finish(path: &Path, cx: Context<'_>) -> (Arc<ConfigText>, Faults) {
 fn host(cx: &mut Context<'_>, file: &Section<'_>) -> HostConfig {
     let mut data_dir = None;
     let mut durability = Durability::Commit;
+    let mut admin = None;
     if let Some(mut section) = file.section(cx, "host", Place::Host) {
         section.check_names(cx, None);
         data_dir = section.text(cx, "data_dir");
+        if let Some(address) = section.text(cx, "admin") {
+            admin = address.value.parse().ok();
+            if admin.is_none() {
+                let message = format!("{} is no address to listen on", address.quoted());
+                let fault = Fault::new("bad-value", address.span, message);
+                cx.fault(fault.hint("write it like `\"127.0.0.1:8642\"`; port 0 takes a free one"));
+            }
+        }
         if section.choice(cx, "durability") == Some("os") {
             durability = Durability::Os;
         }
@@ -122,5 +131,5 @@ fn host(cx: &mut Context<'_>, file: &Section<'_>) -> HostConfig {
         cx.fault(fault.hint(format!("name a folder; the default is `\"{}\"`", defaults::DATA_DIR)));
     }
     let data_dir = data_dir.map_or_else(|| defaults::DATA_DIR.to_owned(), |folder| folder.value);
-    HostConfig { data_dir: cx.in_folder(&data_dir), durability }
+    HostConfig { data_dir: cx.in_folder(&data_dir), admin, durability }
 }

@@ -2,6 +2,8 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use super::defaults as d;
+
 /// A whole `pipeline.toml`.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -18,6 +20,8 @@ pub struct Config {
 pub struct HostConfig {
     /// Folder of the embedded log and of the state, relative to the file's folder. Default `.millstream`.
     pub data_dir: PathBuf,
+    /// Where the host answers requests about itself. Default: nowhere.
+    pub admin: Option<std::net::SocketAddr>,
     /// When a commit counts as durable. Default `commit`.
     pub durability: Durability,
 }
@@ -47,10 +51,29 @@ pub struct PipelineConfig {
     pub dead_letters: SinkConfig,
     /// `[pipeline.state]`: a topic for state and positions. Default: files below `data_dir`.
     pub state: Option<TopicState>,
+    /// `[pipeline.probation]`
+    pub probation: Probation,
     /// `for`: ends the pipeline after that time. Default: never.
     pub run_for: Option<Duration>,
     /// `until = "caught-up"`: ends the pipeline once it has handled all there was.
     pub until_caught_up: bool,
+}
+
+/// When a version that was swapped in is put back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Probation {
+    /// `records`: its first so many records are watched. Default 1000.
+    pub records: u64,
+    /// `time`: and no longer than that. Default 10 s.
+    pub time: Duration,
+    /// `rejects`: percent of them that it may reject beyond those that the version before rejects. Default 80.
+    pub rejects: u64,
+}
+
+impl Default for Probation {
+    fn default() -> Self {
+        Self { records: d::PROBATION_RECORDS, time: d::PROBATION_TIME, rejects: d::PROBATION_REJECTS }
+    }
 }
 
 /// `[pipeline.source]`

@@ -73,6 +73,7 @@ fn pipeline(cx: &mut Context<'_>, section: &Section<'_>, name: Option<String>) -
         },
     };
     let state = state(cx, section, source.as_ref());
+    let probation = probation(cx, section);
     let run_for = section.time(cx, "for");
     let until_caught_up = section.choice(cx, "until").is_some();
     let (source, sink, dead_letters) = (source?, sink?, dead_letters?);
@@ -83,7 +84,18 @@ fn pipeline(cx: &mut Context<'_>, section: &Section<'_>, name: Option<String>) -
         let fault = Fault::new("lost-records", section.value_span("dead_letters"), message).warning();
         cx.fault(fault.hint("keep them in a topic or a file: `url = \"file:dead_letters.jsonl\"`"));
     }
-    Some(PipelineConfig { name: name?, source, stages, sink, dead_letters, state, run_for, until_caught_up })
+    Some(PipelineConfig { name: name?, source, stages, sink, dead_letters, state, probation, run_for, until_caught_up })
+}
+
+fn probation(cx: &mut Context<'_>, section: &Section<'_>) -> Probation {
+    let default = Probation::default();
+    let Some(mut table) = section.section(cx, "probation", Place::Probation) else { return default };
+    table.check_names(cx, None);
+    Probation {
+        records: table.count(cx, "records").unwrap_or(default.records),
+        time: table.time(cx, "time").unwrap_or(default.time),
+        rejects: table.count(cx, "rejects").unwrap_or(default.rejects),
+    }
 }
 
 /// `<topic>.dead_letters` on the engine of the source's topic, or else of the sink's.

@@ -43,6 +43,8 @@ pub enum Place {
     Create,
     /// `[pipeline.state]`
     State,
+    /// `[pipeline.probation]`
+    Probation,
 }
 
 /// What the value of a setting may be.
@@ -122,6 +124,7 @@ impl Place {
             Place::Sink => "[pipeline.sink]",
             Place::Create => "[pipeline.sink.create]",
             Place::State => "[pipeline.state]",
+            Place::Probation => "[pipeline.probation]",
         }
     }
 

@@ -29,6 +29,7 @@ pub const SETTINGS: &[Setting] = &[
     row("pipeline", Place::File, ALL, T::Tables, D::Required, "the pipelines, one table each"),
 
     row("data_dir", Place::Host, ALL, T::Path, D::Text(d::DATA_DIR), "folder of the embedded log and of the state"),
+    row("admin", Place::Host, ALL, T::Text, D::Words("none"), "address such as `127.0.0.1:8642` at which the host answers `POST /reload`, `GET /versions` and `GET /healthz`"),
     row("durability", Place::Host, ALL, T::OneOf(&["commit", "os"]), D::Text("commit"), "when a commit counts as durable: once it is fsynced, or once the operating system has it"),
 
     row("name", Place::Pipeline, ALL, T::Name, D::Required, "unique name"),
@@ -37,6 +38,7 @@ pub const SETTINGS: &[Setting] = &[
     row("sink", Place::Pipeline, ALL, T::Table, D::Required, "where they go"),
     row("dead_letters", Place::Pipeline, ALL, T::Table, D::Words("`<topic>.dead_letters` beside the source's topic, else beside the sink's"), "a sink for rejected and refused records"),
     row("state", Place::Pipeline, ALL, T::Table, D::Words("files below `data_dir`"), "keeps state and positions in a topic, so that they move with the partitions of a `kafka:` source from host to host"),
+    row("probation", Place::Pipeline, ALL, T::Table, D::Words("the defaults below"), "when a version that was swapped in is put back"),
     row("for", Place::Pipeline, ALL, T::Time(d::MIN_TIME, d::MAX_RUN), D::Words("without end"), "ends the pipeline after that time"),
     row("until", Place::Pipeline, ALL, T::OneOf(&["caught-up"]), D::Words("without end"), "`\"caught-up\"`: ends the pipeline once it has handled all there was"),
 
@@ -82,6 +84,10 @@ pub const SETTINGS: &[Setting] = &[
     row("url", Place::State, ALL, T::Url, D::Required, "the topic: `kafka://host:port/topic`; it is created with as many partitions as the source's"),
     row("replication_factor", Place::State, ALL, T::Count("replicas", 1, d::MAX_REPLICATION_FACTOR), D::Words("the broker's own"), "copies of the topic, where it is created"),
     row("options", Place::State, ALL, T::Texts, D::Words("those of the source"), "further settings of librdkafka, as they are"),
+
+    row("records", Place::Probation, ALL, T::Count("records", 1, d::MAX_COUNT), D::Count(d::PROBATION_RECORDS), "the first records of a new version that are watched"),
+    row("time", Place::Probation, ALL, T::Time(d::MIN_TIME, d::MAX_WAIT), D::Time(d::PROBATION_TIME), "and no longer than that"),
+    row("rejects", Place::Probation, ALL, T::Count("percent", 0, 100), D::Count(d::PROBATION_REJECTS), "the share of them that it may reject although the version before takes them; beyond it the one before is put back, and runs them again"),
 
     row("columns", Place::Create, ALL, T::Texts, D::Required, "the columns in order: `name = \"type\"`"),
     row("primary_key", Place::Create, ALL, T::Text, D::Words("the first column"), "the column that identifies a row"),

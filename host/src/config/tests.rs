@@ -145,6 +145,9 @@ fn with_setting(place: Place, kind: &str, line: &str) -> String {
     if place == Place::State {
         text += &format!("[pipeline.state]\n{}\n", at(Place::State, "url", "url = \"kafka://h:1/s\""));
     }
+    if place == Place::Probation {
+        text += &format!("[pipeline.probation]\n{line}\n");
+    }
     if !(place == Place::Pipeline && line.starts_with("dead_letters =")) {
         text += "[pipeline.dead_letters]\nurl = \"stdout:\"\n";
     }

@@ -9,10 +9,15 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     chain_of,
-    trial::Probation,
     worker::{Swap, Task},
 };
-use crate::transform::{Chain, StageSpec};
+use crate::{
+    config::Probation,
+    transform::{Chain, StageSpec},
+};
+
+/// Comes when the probation of swapped stages is over; an error says why they were put back.
+pub type Verdict = oneshot::Receiver<Result<(), String>>;
 
 /// Cheap to clone; all clones are the same hand.
 #[derive(Clone)]
@@ -55,9 +60,9 @@ impl Control {
         self.inner().swaps
     }
 
-    /// Makes the stages ready, swaps them in between two batches, and waits until their probation is over. An error says
-    /// why the ones before run on.
-    pub async fn swap(&self, stages: Vec<StageSpec>, probation: Probation) -> Result<(), String> {
+    /// Makes the stages ready and swaps them in between two batches. The answer comes when their probation is over: an error
+    /// says why they were put back. Fails, with the reason, where the ones before run on.
+    pub async fn swap(&self, stages: Vec<StageSpec>, probation: Probation) -> Result<Verdict, String> {
         let chain = tokio::task::block_in_place(|| Chain::new(stages.clone())).map_err(|error| chain_of(&error))?;
         let state_versions = chain.state_versions();
         for (stage, before) in &self.inner().state_versions {
@@ -68,32 +73,49 @@ impl Control {
                 ));
             }
         }
-        let (done, verdict) = oneshot::channel();
-        let sent = {
+        let (swapped, is_swapped) = oneshot::channel();
+        let (done, decided) = oneshot::channel();
+        let (verdict, answer) = oneshot::channel();
+        let (id, tasks, before) = {
             let mut inner = self.inner();
             inner.swaps += 1;
-            let id = inner.swaps;
-            let swap = Task::Swap(Box::new(Swap { id, chain, probation, done }));
-            let tasks = inner.tasks.clone();
-            tasks.filter(|tasks| tasks.send(swap).is_ok()).map(|tasks| (tasks, id))
+            (inner.swaps, inner.tasks.clone(), (inner.stages.clone(), inner.state_versions.clone()))
         };
-        let Some((tasks, id)) = sent else {
+        let swap = Task::Swap(Box::new(Swap { id, chain, probation, swapped, done }));
+        let Some(tasks) = tasks.filter(|tasks| tasks.send(swap).is_ok()) else {
             // Nothing runs just now; the next life begins with them.
             self.inner().stages = stages;
-            return Ok(());
+            let _ = verdict.send(Ok(()));
+            return Ok(answer);
         };
-        let timer = tokio::spawn(async move {
-            tokio::time::sleep(probation.time).await;
-            // The worker may have ended.
-            let _ = tasks.send(Task::ProbationOver(id));
-        });
-        let verdict = verdict.await.unwrap_or_else(|_| Err("the pipeline ended meanwhile".to_owned()));
-        timer.abort();
-        if verdict.is_ok() {
+        is_swapped.await.unwrap_or_else(|_| Err("the pipeline ended meanwhile".to_owned()))?;
+        {
             let mut inner = self.inner();
             (inner.stages, inner.state_versions) = (stages, state_versions);
         }
-        verdict
+        let control = self.clone();
+        tokio::spawn(async move {
+            let mut decided = decided;
+            let in_time = tokio::time::timeout(probation.time, &mut decided).await;
+            let decision = match in_time {
+                Ok(decision) => decision,
+                Err(_) => {
+                    // The worker may have ended.
+                    let _ = tasks.send(Task::ProbationOver(id));
+                    decided.await
+                }
+            };
+            // Without a decision the pipeline has ended, and what ran last is what the next life begins with.
+            let decision = decision.unwrap_or(Ok(()));
+            if decision.is_err() {
+                let mut inner = control.inner();
+                if inner.swaps == id {
+                    (inner.stages, inner.state_versions) = before;
+                }
+            }
+            let _ = verdict.send(decision);
+        });
+        Ok(answer)
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {

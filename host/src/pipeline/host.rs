@@ -11,7 +11,7 @@ use std::{
 use tokio::task::JoinHandle;
 
 use super::{Control, Ending, Meter, PipelineError, PipelineSpec, Stopper, Versions, chain_of, run, stop_channel};
-use crate::state::Totals;
+use crate::{config::PipelineConfig, state::Totals};
 
 /// How long stopping may take before what is under way is left for the next start. Together with what comes after it,
 /// this keeps an orderly stop below five seconds.
@@ -31,6 +31,7 @@ struct Shared {
 /// One pipeline at work.
 struct Running {
     name: String,
+    config: PipelineConfig,
     meter: Meter,
     stopper: Stopper,
     control: Control,
@@ -56,6 +57,8 @@ pub struct Handle {
 pub struct Report {
     /// Its name.
     pub name: String,
+    /// Its configuration.
+    pub config: PipelineConfig,
     /// Its figures at the end.
     pub figures: super::Figures,
     /// How it ended.
@@ -135,7 +138,7 @@ impl Host {
             let result = running.task.await.unwrap_or(Err(PipelineError::Broken("pipeline")));
             let figures = running.meter.figures();
             let first_written = figures.first_written.map(|at| at.duration_since(self.0.started));
-            reports.push(Report { name: running.name, figures, result, first_written });
+            reports.push(Report { name: running.name, config: running.config, figures, result, first_written });
         }
         reports
     }
@@ -149,7 +152,7 @@ impl Running {
     fn start(spec: PipelineSpec) -> Self {
         let (stopper, _) = stop_channel();
         let meter = Meter::new(Totals::default());
-        let name = spec.config.name.clone();
+        let (name, config) = (spec.config.name.clone(), spec.config.clone());
         let control = Control::new(spec.stages.clone());
         let versions = Versions::new(&name, &spec.data_dir);
         let pipeline = name.clone();
@@ -167,7 +170,7 @@ impl Running {
             }
             result
         });
-        Self { name, meter, stopper, control, versions, task }
+        Self { name, config, meter, stopper, control, versions, task }
     }
 
     fn handle(&self) -> Handle {

@@ -21,13 +21,12 @@ mod versions;
 mod worker;
 mod writer;
 
-pub use control::Control;
+pub use control::{Control, Verdict};
 pub use host::{DRAIN_DEADLINE, Handle, Host, Report};
 pub use meter::{Figures, Meter};
-pub use prepare::prepare;
+pub use prepare::{Prepared, prepare};
 pub use run::{Ending, PipelineError, PipelineSpec, run};
 pub use stop::{Stop, Stopper, channel as stop_channel};
-pub use trial::Probation;
 pub use versions::{Began, Ran, Versions};
 
 use run::now_ms;

@@ -16,19 +16,33 @@ use crate::{
     transform::{Chain, StageSpec},
 };
 
-/// Prepares all pipelines. `progress` hears what is being done, for builds that take a while.
+/// Pipelines that are ready to run, and what they were made from.
+#[derive(Clone, Default)]
+pub struct Prepared {
+    /// The pipelines, in the order of the file.
+    pub specs: Vec<PipelineSpec>,
+    /// The files that decide about them: the configuration, plugins, and sources of plugins.
+    pub watched: Vec<PathBuf>,
+}
+
+/// Prepares all pipelines. `known` plugins are not compiled again where their file is the same. `progress` hears what is
+/// being done, for builds that take a while.
 pub fn prepare(
     loaded: &Loaded,
     engine: &PluginEngine,
+    known: &[Plugin],
     progress: &mut dyn FnMut(BuildEvent),
-) -> Result<Vec<PipelineSpec>, Faults> {
+) -> Result<Prepared, Faults> {
+    let mut watched = vec![loaded.config.path.clone()];
     let mut plugins: BTreeMap<PathBuf, Result<Plugin, Fault>> = BTreeMap::new();
     let mut faults = Vec::new();
     let mut specs = Vec::new();
     for pipeline in &loaded.config.pipelines {
         let mut stages = Vec::new();
         for stage in &pipeline.stages {
-            let plugin = plugins.entry(stage.plugin.clone()).or_insert_with(|| plugin(stage, engine, progress));
+            let plugin = plugins
+                .entry(stage.plugin.clone())
+                .or_insert_with(|| plugin(stage, engine, known, &mut watched, progress));
             match plugin {
                 Ok(plugin) => {
                     let spec = stage_spec(&pipeline.name, stage, plugin.clone());
@@ -50,7 +64,7 @@ pub fn prepare(
             durability: loaded.config.host.durability,
         });
     }
-    if faults.is_empty() { Ok(specs) } else { Err(Faults::new(loaded.source.clone(), faults)) }
+    if faults.is_empty() { Ok(Prepared { specs, watched }) } else { Err(Faults::new(loaded.source.clone(), faults)) }
 }
 
 fn stage_spec(pipeline: &str, stage: &StageConfig, plugin: Plugin) -> StageSpec {
@@ -63,7 +77,13 @@ fn stage_spec(pipeline: &str, stage: &StageConfig, plugin: Plugin) -> StageSpec 
 }
 
 /// The plugin that a stage names: a `.wasm` file, or a crate folder that is built first.
-fn plugin(stage: &StageConfig, engine: &PluginEngine, progress: &mut dyn FnMut(BuildEvent)) -> Result<Plugin, Fault> {
+fn plugin(
+    stage: &StageConfig,
+    engine: &PluginEngine,
+    known: &[Plugin],
+    watched: &mut Vec<PathBuf>,
+    progress: &mut dyn FnMut(BuildEvent),
+) -> Result<Plugin, Fault> {
     let path = stage.plugin.as_path();
     let fault = |code, message: String| Fault::new(code, stage.plugin_span.clone(), message);
     if !path.exists() {
@@ -74,11 +94,13 @@ fn plugin(stage: &StageConfig, engine: &PluginEngine, progress: &mut dyn FnMut(B
     if path.is_dir() {
         let built = build::build(path, progress);
         let built = built.map_err(|error| fault("plugin-build", error.to_string()))?;
-        return load(&built.wasm, engine).map_err(|message| fault("plugin-load", message));
+        watched.extend(built.sources);
+        return load(&built.wasm, engine, known).map_err(|message| fault("plugin-load", message));
     }
-    load(path, engine).map_err(|message| fault("plugin-load", message))
+    watched.push(path.to_owned());
+    load(path, engine, known).map_err(|message| fault("plugin-load", message))
 }
 
-fn load(path: &Path, engine: &PluginEngine) -> Result<Plugin, String> {
-    Plugin::load(engine, path).map_err(|error| super::chain_of(&error))
+fn load(path: &Path, engine: &PluginEngine, known: &[Plugin]) -> Result<Plugin, String> {
+    Plugin::load_unless_known(engine, path, known).map_err(|error| super::chain_of(&error))
 }

@@ -8,27 +8,19 @@
 use std::sync::Arc;
 
 use crate::{
+    config::Probation,
     record::Batch,
     transform::{Chain, Processed},
 };
-
-/// When a version that was swapped in is put back.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Probation {
-    /// Its first so many records are watched.
-    pub records: u64,
-    /// And no longer than that.
-    pub time: std::time::Duration,
-    /// The share of records that it may reject beyond those that the old version rejects.
-    pub rejects: f64,
-}
 
 /// A version on probation.
 pub(super) struct Trial {
     rules: Probation,
     old: Chain,
     seen: u64,
-    /// Records that the new version rejects and the old one does not.
+    /// Records that the old version does not reject.
+    taken: u64,
+    /// Those of them that the new version rejects.
     disputed: u64,
     held: Vec<Held>,
 }
@@ -51,14 +43,16 @@ pub(super) enum Verdict {
 impl Trial {
     /// Watches a chain that has just taken the place of `old`.
     pub fn new(old: Chain, rules: Probation) -> Self {
-        Self { rules, old, seen: 0, disputed: 0, held: Vec::new() }
+        Self { rules, old, seen: 0, taken: 0, disputed: 0, held: Vec::new() }
     }
 
     /// Judges what the new version made of a batch, and gives back what can go on.
     pub fn judge(&mut self, new: &mut Chain, batch: Arc<Batch>, processed: Processed) -> Option<Processed> {
         self.seen += batch.len() as u64;
+        self.taken += batch.len() as u64;
         if !processed.rejected.is_empty() {
             let by_old = self.rejected_by_old(new, &batch, &processed);
+            self.taken -= by_old.min(batch.len() as u64);
             self.disputed += (processed.rejected.len() as u64).saturating_sub(by_old);
         }
         if self.disputed == 0 {
@@ -88,11 +82,11 @@ impl Trial {
     /// Whether it is clear by now. `over`: no more will be seen.
     pub fn verdict(&self, over: bool) -> Verdict {
         let over = over || self.seen >= self.rules.records;
-        let watched = if over { self.seen } else { self.rules.records };
-        if self.disputed as f64 > self.rules.rejects * watched as f64 {
-            let (disputed, seen) = (self.disputed, self.seen);
+        let may_come = if over { 0 } else { self.rules.records - self.seen };
+        if self.disputed * 100 > self.rules.rejects * (self.taken + may_come) {
+            let (disputed, taken) = (self.disputed, self.taken);
             return Verdict::Refused(format!(
-                "it rejects {disputed} of {seen} records that the version before it takes"
+                "it rejects {disputed} of {taken} records that the version before it takes"
             ));
         }
         if over { Verdict::Kept } else { Verdict::Open }

@@ -14,10 +14,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::{
     Meter,
-    trial::{Probation, Trial, Verdict},
+    trial::{Trial, Verdict},
     versions::Versions,
 };
 use crate::{
+    config::Probation,
     record::{Batch, Field, Positions},
     source::Custody,
     state::{Owned, TopicError, TopicLog, Writes},
@@ -52,7 +53,9 @@ pub(super) struct Swap {
     pub id: u64,
     pub chain: Chain,
     pub probation: Probation,
-    /// Told once it is decided: how it went.
+    /// Told once they run, or why they cannot.
+    pub swapped: oneshot::Sender<Result<(), String>>,
+    /// Told once their probation is over: whether they stay.
     pub done: oneshot::Sender<Result<(), String>>,
 }
 
@@ -249,15 +252,16 @@ impl Worker {
 
     /// Goes on with other versions from the next batch on. Those under way were made by the old one.
     fn swap(&mut self, swap: Swap) {
-        let Swap { id, mut chain, probation, done } = swap;
+        let Swap { id, mut chain, probation, swapped, done } = swap;
         if let Err(error) = chain.project_for_sink(&self.parts.sink_fields) {
             // Nobody may be waiting any more.
-            let _ = done.send(Err(super::chain_of(&error)));
+            let _ = swapped.send(Err(super::chain_of(&error)));
             return;
         }
         chain.adopt(&mut self.parts.chain);
         let old = std::mem::replace(&mut self.parts.chain, chain);
         self.parts.versions.began(self.parts.chain.authors(), &self.reached);
+        let _ = swapped.send(Ok(()));
         self.trial = Some(OnTrial { trial: Trial::new(old, probation), id, done });
     }
 
@@ -287,7 +291,7 @@ impl Worker {
             }
         }
         self.parts.versions.put_back(self.parts.chain.authors(), &from, why);
-        let _ = done.send(Err(format!("put back: {why}")));
+        let _ = done.send(Err(why.to_owned()));
         held.into_iter().try_for_each(|batch| self.take_up(batch))
     }
 

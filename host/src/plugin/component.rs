@@ -18,6 +18,8 @@ pub struct Plugin {
     pub(super) pre: bindings::PluginPre<Guest>,
     path: PathBuf,
     sha256: String,
+    /// Of the file, which may hold a core module that was wrapped here.
+    file_sha256: String,
 }
 
 /// Why a file is not a plugin that this host can run.
@@ -67,8 +69,19 @@ impl Plugin {
         Self::compile(engine, path, &bytes)
     }
 
+    /// As [`Plugin::load`], but takes one of the `known` where it is the same component.
+    pub fn load_unless_known(engine: &PluginEngine, path: &Path, known: &[Plugin]) -> Result<Self, LoadError> {
+        let bytes = std::fs::read(path).map_err(|source| LoadError::Read { path: path.to_owned(), source })?;
+        let sha256 = sha256(&bytes);
+        match known.iter().find(|known| known.file_sha256 == sha256) {
+            Some(known) => Ok(Self { path: path.to_owned(), ..known.clone() }),
+            None => Self::compile(engine, path, &bytes),
+        }
+    }
+
     /// Compiles the bytes of a component; `path` is for messages.
     pub fn compile(engine: &PluginEngine, path: &Path, bytes: &[u8]) -> Result<Self, LoadError> {
+        let file_sha256 = sha256(bytes);
         let not_component = |what: String| LoadError::NotComponent { path: path.to_owned(), what };
         if !bytes.starts_with(b"\0asm") {
             return Err(not_component("it does not begin as WebAssembly does".to_owned()));
@@ -78,11 +91,10 @@ impl Plugin {
         check_world(engine, &component, path)?;
         let pre = engine.linker.instantiate_pre(&component).and_then(bindings::PluginPre::new);
         let pre = pre.map_err(|e| not_component(format!("{e:#}")))?;
-        let sha256 = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Self { pre, path: path.to_owned(), sha256 })
+        Ok(Self { pre, path: path.to_owned(), sha256: sha256(bytes), file_sha256 })
     }
 
-    /// SHA-256 of the file, in lower-case hex.
+    /// SHA-256 of the component, in lower-case hex.
     pub fn sha256(&self) -> &str {
         &self.sha256
     }
@@ -91,6 +103,10 @@ impl Plugin {
     pub fn path(&self) -> &Path {
         &self.path
     }
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Checks that the component exports the contract's version and imports nothing beyond it.

@@ -9,5 +9,6 @@ mod engines;
 mod golden;
 mod independence;
 mod readme;
+mod reload;
 mod server;
 mod stopping;

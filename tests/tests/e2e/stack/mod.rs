@@ -236,7 +236,7 @@ pub fn prepared(loaded: &config::Loaded) -> Vec<PipelineSpec> {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let engine = ENGINE.get_or_init(|| PluginEngine::new().unwrap());
-    prepare(loaded, engine, &mut |_| {}).unwrap_or_else(|faults| panic!("{faults}"))
+    prepare(loaded, engine, &[], &mut |_| {}).unwrap_or_else(|faults| panic!("{faults}")).specs
 }
 
 /// Runs pipelines to their end, and makes sure that each drained and accounts for all its records.

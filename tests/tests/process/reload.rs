@@ -1,0 +1,214 @@
+//! Whatever changes while the host runs takes effect between two batches, or is refused with its reason; nothing is lost and
+//! nothing is written twice.
+
+use std::{
+    collections::BTreeSet,
+    io::{Read, Write},
+    net::TcpStream,
+};
+
+use millstream_tests::process::{Folder, PATIENCE, Process, STOP, Signal, plugin};
+
+/// Users at a rate, formatted and checked; `rule` is the check's configuration.
+fn config(rate: u64, rule: &str, more: &str) -> String {
+    format!(
+        "{more}\n[[pipeline]]\nname = \"p\"\n\
+         source = {{ url = \"generator:users\", rate = {rate}, batch_records = 50 }}\n\
+         sink = {{ url = \"file:out.jsonl\", format = \"envelope\" }}\n\
+         dead_letters = {{ url = \"file:dead.jsonl\" }}\n\
+         probation = {{ records = 200, time = \"2s\" }}\n\
+         [[pipeline.stage]]\nplugin = \"format.wasm\"\n\
+         [[pipeline.stage]]\nplugin = \"validate.wasm\"\nconfig = {{ required = [\"id\"], rules = [{rule}] }}\n"
+    )
+}
+
+/// A folder with the two plugins as files.
+fn folder(rate: u64, rule: &str, more: &str) -> Folder {
+    let folder = Folder::with(&config(rate, rule, more));
+    for (name, file) in [("format-user", "format.wasm"), ("validate", "validate.wasm")] {
+        folder.run(&["plugin", "build", &plugin(name), "--out", file]).assert(0, &[]);
+    }
+    folder
+}
+
+/// The same component with another hash: a custom section (WebAssembly 2.0, section 5.5.3) with a number is appended.
+fn another_version(component: &[u8], number: u32) -> Vec<u8> {
+    let mut bytes = component.to_vec();
+    bytes.extend_from_slice(&[0, 9, 4]);
+    bytes.extend_from_slice(b"test");
+    bytes.extend_from_slice(&number.to_le_bytes());
+    bytes
+}
+
+/// Writes beside and renames, as careful programs do.
+fn replace(folder: &Folder, name: &str, bytes: &[u8]) {
+    folder.write("new", bytes);
+    std::fs::rename(folder.path("new"), folder.path(name)).expect("renaming");
+}
+
+fn rows(folder: &Folder) -> usize {
+    folder.json_lines("out.jsonl").len()
+}
+
+/// Every record of the generator, from the first to the last one read, is in the table or in the dead letters, once.
+fn nothing_is_lost_or_twice(folder: &Folder, process: Process) {
+    let ended = process.stop(Signal::Terminate, STOP);
+    ended.assert(0, &["nothing lost"]);
+    let mut offsets: Vec<u64> =
+        folder.json_lines("out.jsonl").iter().map(|line| line["offset"].as_u64().expect("an offset")).collect();
+    offsets.extend(folder.json_lines("dead.jsonl").iter().map(|letter| {
+        letter["headers"]["millstream.source.offset"].as_str().expect("a header").parse::<u64>().expect("a number")
+    }));
+    offsets.sort_unstable();
+    let expected: Vec<u64> = (0..offsets.len() as u64).collect();
+    assert!(offsets == expected, "records are lost or twice among {}", offsets.len());
+}
+
+fn versions(folder: &Folder) -> Vec<serde_json::Value> {
+    folder.json_lines(".millstream/state/p/versions.jsonl")
+}
+
+/// The first offset that each entry of the log of versions handled.
+fn since(entry: &serde_json::Value) -> i64 {
+    entry["since"][0][1].as_i64().unwrap_or(0)
+}
+
+#[test]
+fn a_plugin_is_swapped_under_load_however_its_file_is_written() {
+    let folder = folder(5_000, "", "");
+    let component = std::fs::read(folder.path("validate.wasm")).expect("the component");
+    let mut process = folder.start(&["run"]);
+    process.until("first row", PATIENCE, || rows(&folder) > 0);
+    for number in 1..=6 {
+        let version = another_version(&component, number);
+        match number % 3 {
+            0 => folder.write("validate.wasm", &version),
+            1 => replace(&folder, "validate.wasm", &version),
+            _ => {
+                // A symlink that is swapped, as a mounted ConfigMap's.
+                folder.write(&format!("v{number}.wasm"), &version);
+                std::os::unix::fs::symlink(format!("v{number}.wasm"), folder.path("link")).expect("a link");
+                std::fs::rename(folder.path("link"), folder.path("validate.wasm")).expect("renaming");
+            }
+        }
+        process.until("next version", PATIENCE, || versions(&folder).len() == number as usize + 1);
+    }
+    nothing_is_lost_or_twice(&folder, process);
+    let versions = versions(&folder);
+    let hashes: BTreeSet<String> = versions.iter().map(|entry| entry["stages"][1]["sha256"].to_string()).collect();
+    assert_eq!(hashes.len(), 7, "each ran");
+    assert!(versions.iter().zip(&versions[1..]).all(|(a, b)| since(a) <= since(b)), "in order: {versions:?}");
+}
+
+#[test]
+fn a_stricter_rule_goes_live_and_one_that_rejects_everything_is_put_back() {
+    let folder = folder(2_000, "", "");
+    let mut process = folder.start(&["run"]);
+    process.until("first row", PATIENCE, || rows(&folder) > 0);
+
+    folder.write("pipeline.toml", config(2_000, "{ field = \"gender\", one_of = [\"male\"] }", ""));
+    process.until_it_says(&["new version live"], PATIENCE);
+    let dead = || folder.json_lines("dead.jsonl");
+    process.until("dead letter", PATIENCE, || !dead().is_empty());
+    assert!(dead().iter().all(|letter| letter["headers"]["millstream.reason"] == "bad_gender"));
+
+    folder.write("pipeline.toml", config(2_000, "{ field = \"email\", pattern = \"^never$\" }", ""));
+    process.until_it_says(&["the new version is put back"], PATIENCE);
+    let put_back = versions(&folder).into_iter().find(|entry| entry["event"] == "put back").expect("it is logged");
+    assert!(put_back["why"].as_str().is_some_and(|why| why.contains("that the version before it takes")));
+    let before = rows(&folder);
+    process.until("rows by the old version", PATIENCE, || rows(&folder) > before + 200);
+    assert!(
+        dead().iter().all(|letter| letter["headers"]["millstream.reason"] == "bad_gender"),
+        "nothing that only the broken version rejected was written anywhere"
+    );
+    nothing_is_lost_or_twice(&folder, process);
+}
+
+#[test]
+fn what_is_wrong_is_refused_with_its_reason_and_what_runs_goes_on() {
+    let folder = folder(500, "", "");
+    let good = std::fs::read(folder.path("validate.wasm")).expect("the component");
+    let mut process = folder.start(&["run"]);
+    process.until("first row", PATIENCE, || rows(&folder) > 0);
+    let text = config(500, "", "");
+    for (file, content, said) in [
+        ("pipeline.toml", text[..text.len() / 2].as_bytes(), "not reloaded, what runs goes on"),
+        ("pipeline.toml", b"[[pipeline]]\nname = \"p\"\nsauce = 1\n", "`sauce` is not a setting"),
+        ("pipeline.toml", config(500, "{ field = \"email\", format = \"emale\" }", "").as_bytes(), "emale"),
+        ("validate.wasm", b"no component", "it does not begin as WebAssembly does"),
+        ("validate.wasm", &good[..good.len() / 2], "is not a WebAssembly component"),
+    ] {
+        folder.write(file, content);
+        process.until_it_says(&[said], PATIENCE);
+        let before = rows(&folder);
+        process.until("row after it", PATIENCE, || rows(&folder) > before);
+        folder.write("pipeline.toml", &text);
+        replace(&folder, "validate.wasm", &good);
+    }
+    assert_eq!(versions(&folder).len(), 1, "nothing was swapped");
+    nothing_is_lost_or_twice(&folder, process);
+}
+
+#[test]
+fn pipelines_come_go_and_change_and_the_others_are_not_restarted() {
+    let folder = folder(500, "", "");
+    let two = |to: &str| {
+        format!(
+            "{}\n[[pipeline]]\nname = \"q\"\nsource = {{ url = \"generator:users\", rate = 100 }}\n\
+             sink = {{ url = \"file:{to}\" }}\ndead_letters = {{ url = \"file:q.dead\" }}\n",
+            config(500, "", "")
+        )
+    };
+    let mut process = folder.start(&["run"]);
+    process.until("first row", PATIENCE, || rows(&folder) > 0);
+    folder.write("pipeline.toml", two("q1.jsonl"));
+    process.until("row of the new pipeline", PATIENCE, || !folder.json_lines("q1.jsonl").is_empty());
+    folder.write("pipeline.toml", two("q2.jsonl"));
+    process.until("row at its new sink", PATIENCE, || !folder.json_lines("q2.jsonl").is_empty());
+    let q1 = folder.json_lines("q1.jsonl");
+    folder.write("pipeline.toml", config(500, "", ""));
+    process.until_it_says(&["removed"], PATIENCE);
+    let all: Vec<_> =
+        q1.into_iter().chain(folder.json_lines("q2.jsonl")).map(|user| user["login"]["uuid"].to_string()).collect();
+    let unique: BTreeSet<&String> = all.iter().collect();
+    assert_eq!(unique.len(), all.len(), "it went on where it had stopped");
+    assert_eq!(versions(&folder).len(), 1, "the other one was left alone");
+    nothing_is_lost_or_twice(&folder, process);
+}
+
+/// Asks the host at its admin address; the answer's head and body.
+fn ask(process: &Process, request: &str) -> String {
+    process.until_it_says(&["admin address: http://"], PATIENCE);
+    let output = process.output();
+    let address = output.split("admin address: http://").nth(1).and_then(|rest| rest.split_whitespace().next());
+    let mut stream = TcpStream::connect(address.expect("an address")).expect("connecting");
+    write!(stream, "{request} HTTP/1.1\r\nhost: h\r\nconnection: close\r\ncontent-length: 0\r\n\r\n").expect("asking");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    answer
+}
+
+#[test]
+fn a_reload_can_be_asked_for_by_signal_or_by_request_and_answers_with_what_happened() {
+    let admin = "[host]\nadmin = \"127.0.0.1:0\"\n";
+    let folder = folder(500, "", admin);
+    let mut process = folder.start(&["run", "--no-watch"]);
+    process.until("first row", PATIENCE, || rows(&folder) > 0);
+    assert!(ask(&process, "GET /healthz").starts_with("HTTP/1.1 200"));
+    assert!(ask(&process, "POST /reload").contains("unchanged"));
+
+    folder.write("pipeline.toml", config(500, "{ field = \"gender\", one_of = [\"female\"] }", admin));
+    let answer = ask(&process, "POST /reload");
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("swapped"), "{answer}");
+    assert!(ask(&process, "GET /versions").matches("sha256").count() >= 4);
+
+    folder.write("pipeline.toml", "nonsense");
+    let answer = ask(&process, "POST /reload");
+    assert!(answer.starts_with("HTTP/1.1 409") && answer.contains("toml-syntax"), "{answer}");
+
+    folder.write("pipeline.toml", config(500, "", admin));
+    process.signal(Signal::Hangup);
+    process.until("swap", PATIENCE, || versions(&folder).len() == 3);
+    nothing_is_lost_or_twice(&folder, process);
+}
