@@ -11,7 +11,10 @@ use std::{
 use proptest::{prelude::*, sample::Index};
 
 use super::*;
-use crate::{config::Durability, record::Positions};
+use crate::{
+    config::Durability,
+    record::{Positions, Replay},
+};
 
 const STAGE: &str = "keeps";
 const STORES: [&str; 2] = ["seen", "last"];
@@ -27,6 +30,8 @@ type Op = (u32, u32, usize, Option<Vec<u8>>);
 enum Step {
     /// State writes, records that the sink refuses, a partition, and by how far it moves.
     Commit(Vec<Op>, BTreeSet<u32>, i32, i64),
+    /// A partition and how many records of it are about to be written.
+    Intend(i32, i64),
     /// A restart, and with it a new segment.
     Reopen,
 }
@@ -37,14 +42,16 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let ops = proptest::collection::vec(op, 0..12);
     let refused = proptest::collection::btree_set(0..4u32, 0..3);
     let commit = (ops, refused, 0..3i32, 1..100i64).prop_map(|(a, b, c, d)| Step::Commit(a, b, c, d));
-    proptest::collection::vec(prop_oneof![6 => commit, 1 => Just(Step::Reopen)], 1..16)
+    let intend = (0..3i32, 1..100i64).prop_map(|(partition, records)| Step::Intend(partition, records));
+    proptest::collection::vec(prop_oneof![6 => commit, 2 => intend, 1 => Just(Step::Reopen)], 1..16)
 }
 
-/// All that a restart brings back: positions, totals, and of each key whether it is there and its value.
+/// All that a restart brings back: positions, totals, what may have been written uncommitted, and of each key whether it is there and its value.
 #[derive(Debug, Clone, PartialEq)]
 struct Seen {
     positions: Positions,
     totals: Totals,
+    replay: Replay,
     entries: Vec<(bool, Vec<u8>)>,
 }
 
@@ -89,7 +96,8 @@ fn restore(files: &[(PathBuf, Vec<u8>)]) -> Result<(Seen, Vec<u64>), ChangelogEr
     }
     let seen = || {
         let (_, restored, mut state) = open(folder.path())?;
-        Ok(Seen { positions: restored.positions, totals: restored.totals, entries: entries(&mut state) })
+        let Restored { positions, totals, replay, .. } = restored;
+        Ok(Seen { positions, totals, replay, entries: entries(&mut state) })
     };
     let first = seen()?;
     let lengths = files.iter().map(|(file, _)| fs::metadata(path(file)).unwrap().len()).collect();
@@ -110,12 +118,17 @@ fn run(steps: &[Step]) -> (Vec<(PathBuf, Vec<u8>)>, Vec<Whole>) {
     let (mut changelog, _, mut state) = open(folder.path()).unwrap();
     let (mut positions, mut totals) = (Positions::default(), Totals::default());
     let mut whole = Vec::new();
-    let mut frame = |positions: &Positions, totals: &Totals, state: &mut StageState| {
+    let mut frame = |positions: &Positions, totals: &Totals, replay: &Replay, state: &mut StageState| {
         let (segment, bytes) = segments(folder.path()).pop().unwrap();
-        let seen = Seen { positions: positions.clone(), totals: totals.clone(), entries: entries(state) };
+        let seen = Seen {
+            positions: positions.clone(),
+            totals: totals.clone(),
+            replay: replay.clone(),
+            entries: entries(state),
+        };
         whole.push(Whole { segment, end: bytes.len(), seen });
     };
-    frame(&positions, &totals, &mut state);
+    frame(&positions, &totals, changelog.replay(), &mut state);
     for step in steps {
         match step {
             Step::Commit(ops, refused, partition, moves) => {
@@ -142,12 +155,16 @@ fn run(steps: &[Step]) -> (Vec<(PathBuf, Vec<u8>)>, Vec<Whole>) {
                 changelog.commit(&commit).unwrap();
                 state.undo(&writes, |row| refused.contains(&row));
             }
+            Step::Intend(partition, records) => {
+                let until = positions.next_offset(*partition).unwrap_or_default() + records;
+                changelog.intend(&[(*partition, until)].into_iter().collect(), 7).unwrap();
+            }
             Step::Reopen => {
                 drop(changelog);
                 (changelog, _, state) = open(folder.path()).unwrap();
             }
         }
-        frame(&positions, &totals, &mut state);
+        frame(&positions, &totals, changelog.replay(), &mut state);
     }
     (segments(folder.path()), whole)
 }
@@ -219,7 +236,7 @@ proptest! {
                 Ok((seen, _)) => {
                     prop_assert!(in_last_frame, "byte {} of {} was passed over", at, length);
                     let expected = last_before(&whole, &path, begins).map(|frame| frame.seen.clone());
-                    let nothing = || Seen { positions: Positions::default(), totals: Totals::default(), entries: seen.entries.clone() };
+                    let nothing = || Seen { positions: Positions::default(), totals: Totals::default(), replay: Replay::default(), entries: seen.entries.clone() };
                     prop_assert_eq!(&seen, &expected.unwrap_or_else(nothing), "torn off: the frame at {}", begins);
                 }
             }
