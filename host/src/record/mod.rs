@@ -9,6 +9,9 @@ mod position;
 mod replay;
 mod slices;
 
+#[cfg(test)]
+mod merging;
+
 pub use batch::{Batch, Record};
 pub use columns::{Column, Columns, Field, Kind, Want};
 pub use headers::{HeaderWriter, Headers};

@@ -52,8 +52,13 @@ impl Positions {
     }
 }
 
+/// Of two pairs of one partition the larger counts, as everywhere.
 impl FromIterator<(i32, i64)> for Positions {
     fn from_iter<I: IntoIterator<Item = (i32, i64)>>(pairs: I) -> Self {
-        Self { next: pairs.into_iter().collect() }
+        let mut positions = Self::default();
+        for (partition, next) in pairs {
+            positions.set_next(partition, next);
+        }
+        positions
     }
 }

@@ -69,6 +69,11 @@ pub struct Failure {
     pub detail: String,
 }
 
+/// A retryable failure for each row.
+fn retry_all(rows: &[u32], code: &'static str, detail: &str) -> Vec<Failure> {
+    rows.iter().map(|row| Failure { row: *row, retryable: true, code, detail: detail.to_owned() }).collect()
+}
+
 /// What a sink needs to know besides its own settings.
 #[derive(Debug, Clone)]
 pub struct OpenContext {

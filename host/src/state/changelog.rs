@@ -342,7 +342,8 @@ fn begin_segment(
     make().map_err(io_error(MAKE, path))
 }
 
-/// Reads a segment frame by frame. In the last segment a torn frame at the end is cut off.
+/// Reads a segment frame by frame. In the last segment a torn frame at the end is cut off. Torn is only what a crash can
+/// have left: nothing follows it, and it is not the segment's first frame, which was whole before the file had its name.
 fn read_segment(path: &Path, last: bool, restore: &mut Restore<'_>) -> Result<(), ChangelogError> {
     let mut bytes = Vec::new();
     let mut file = File::open(path).map_err(io_error("open", path))?;
@@ -356,7 +357,7 @@ fn read_segment(path: &Path, last: bool, restore: &mut Restore<'_>) -> Result<()
                 read_payload(payload, restore).map_err(|what| damaged(path, offset, &what))?;
                 rest = tail;
             }
-            Next::Torn if last => {
+            Next::Torn if last && offset > MAGIC.len() as u64 && !holds_frame(rest, restore.restored.seq + 2) => {
                 tracing::warn!(
                     file = %path.display(), offset, bytes = rest.len(),
                     "cut off a frame that was not written whole; its records are read again"
@@ -365,7 +366,7 @@ fn read_segment(path: &Path, last: bool, restore: &mut Restore<'_>) -> Result<()
                 return file.set_len(offset).map_err(io_error("cut a torn frame off", path));
             }
             Next::Torn => {
-                return Err(damaged(path, offset, &Malformed("a frame ends early, and later segments follow")));
+                return Err(damaged(path, offset, &Malformed("a frame does not end where it says, and more follows")));
             }
             Next::Bad => return Err(damaged(path, offset, &Malformed("a frame's checksum is wrong"))),
         }
@@ -402,6 +403,18 @@ fn next_frame(rest: &[u8]) -> Next<'_> {
         return Next::Frame(payload, after);
     }
     if after.is_empty() { Next::Torn } else { Next::Bad }
+}
+
+/// Whether the frame of that number is somewhere in these bytes: then a length before it is wrong, and cutting off what
+/// seems to be torn would lose what was committed.
+fn holds_frame(bytes: &[u8], seq: u64) -> bool {
+    let number = seq.to_le_bytes();
+    let mut starts = memchr::memmem::find_iter(bytes, &number).filter_map(|at| at.checked_sub(FRAME_HEAD));
+    starts.any(|start| {
+        let frame = next_frame(bytes.get(start..).unwrap_or_default());
+        // Zeros would be an empty frame with the right checksum.
+        matches!(frame, Next::Frame(payload, _) if payload.starts_with(&number))
+    })
 }
 
 fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ChangelogError {

@@ -16,4 +16,8 @@ pub use topic::{Owned, TopicError, TopicLog};
 pub use totals::{Cause, Totals, reason_code};
 
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod recovery;
+#[cfg(test)]
 mod tests;

@@ -94,9 +94,10 @@ impl Table {
 
     /// Sets the value of the key.
     pub fn put(&mut self, key: &[u8], value: &[u8], now: Seconds) -> Before {
-        self.remove_fixed(key);
+        // A key is in one of the two; one that was inserted without a value must be there again after an undo.
+        let inserted = self.remove_fixed(key).map(|at| Entry { value: Box::default(), at });
         let entry = Entry { value: value.into(), at: now };
-        match self.other.insert(key.into(), entry) {
+        match self.other.insert(key.into(), entry).or(inserted) {
             Some(old) if alive(self.ttl_s, old.at, now) => Before::Value(old.value, old.at),
             _ => Before::Absent,
         }
@@ -146,12 +147,11 @@ impl Table {
         self.other.retain(|_, entry| alive(Some(ttl), entry.at, now));
     }
 
-    fn remove_fixed(&mut self, key: &[u8]) {
-        if let Ok(key) = <[u8; FIXED_KEY]>::try_from(key)
-            && let Ok(found) = self.fixed.find_entry(self.hasher.hash_one(key), |entry| entry.key == key)
-        {
-            found.remove();
-        }
+    /// When the key was inserted, if it was there.
+    fn remove_fixed(&mut self, key: &[u8]) -> Option<Seconds> {
+        let key = <[u8; FIXED_KEY]>::try_from(key).ok()?;
+        let found = self.fixed.find_entry(self.hasher.hash_one(key), |entry| entry.key == key).ok()?;
+        Some(found.remove().0.at)
     }
 }
 
@@ -190,6 +190,18 @@ mod tests {
             assert_eq!(table.get(key, 3), b"new");
             table.undo(key, &before);
             assert_eq!(table.get(key, 3), b"old");
+        }
+    }
+
+    #[test]
+    fn undoing_a_put_leaves_an_earlier_insertion() {
+        for key in KEYS {
+            let mut table = Table::new(10_000);
+            assert!(table.put_if_absent(key, 1));
+            let before = table.put(key, b"v", 2);
+            table.undo(key, &before);
+            assert!(!table.put_if_absent(key, 11), "it has been seen");
+            assert!(table.put_if_absent(key, 12), "since second 1");
         }
     }
 

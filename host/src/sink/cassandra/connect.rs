@@ -1,7 +1,7 @@
 //! The session with a cluster: nodes, credentials, datacenter, consistency, and the policies that leave every retry
 //! to the pipeline.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use scylla::{
     client::{PoolSize, execution_profile::ExecutionProfile, session::Session, session_builder::SessionBuilder},
@@ -15,6 +15,10 @@ use crate::{
     config::CassandraSink,
     sink::{OpenContext, OpenError},
 };
+
+/// How often the driver looks at nodes and tables: a few small queries. For so long a table may be another one before it
+/// is noticed, where the database refuses nothing.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// Connects to the first node that answers, and prefers the configured datacenter, or else that of this node.
 pub async fn connect(config: &CassandraSink, context: &OpenContext) -> Result<Session, OpenError> {
@@ -38,6 +42,7 @@ pub async fn connect(config: &CassandraSink, context: &OpenContext) -> Result<Se
         .connection_timeout(context.timeout)
         .keyspaces_to_fetch([&config.keyspace])
         .pool_size(PoolSize::default())
+        .cluster_metadata_refresh_interval(LOOK_EVERY)
         .tcp_nodelay(true);
     if let (Some(user), Some(password)) = (&config.user, &config.password) {
         builder = builder.user(user, password);

@@ -4,14 +4,24 @@ use scylla::errors::{BadQuery, DbError, ExecutionError, RequestAttemptError};
 
 use crate::sink::Failure;
 
+/// The code of a failure for which the record is at fault only if the table is still what it was.
+pub const REFUSED: &str = "refused";
+/// The code of a failure for which the table is at fault, as it is not what it was.
+pub const SCHEMA_CHANGED: &str = "schema_changed";
+
 /// The failure of row `row`, in the database's own words where it has said something.
 pub fn of(row: u32, error: &ExecutionError) -> Failure {
     let failure = |retryable, code, detail| Failure { row, retryable, code, detail };
     match error {
         ExecutionError::LastAttemptError(RequestAttemptError::DbError(error, message)) => {
             let (retryable, code) = classify(error);
-            failure(retryable, code, format!("{error}: {message}"))
+            let hint = if code == UNAUTHORIZED { GRANT } else { "" };
+            failure(retryable, code, format!("{error}: {message}{hint}"))
         }
+        // The statement that was prepared is not known as such any more.
+        ExecutionError::LastAttemptError(
+            RequestAttemptError::RepreparedIdChanged { .. } | RequestAttemptError::RepreparedIdMissingInBatch,
+        ) => failure(true, SCHEMA_CHANGED, error.to_string()),
         ExecutionError::LastAttemptError(
             RequestAttemptError::SerializationError(_) | RequestAttemptError::CqlRequestSerialization(_),
         ) => failure(false, "too_large", error.to_string()),
@@ -26,6 +36,9 @@ pub fn of(row: u32, error: &ExecutionError) -> Failure {
     }
 }
 
+const UNAUTHORIZED: &str = "unauthorized";
+const GRANT: &str = "; grant the user MODIFY on the table, and writing goes on by itself";
+
 /// Whether a later attempt may succeed, and the reason code.
 fn classify(error: &DbError) -> (bool, &'static str) {
     match error {
@@ -33,8 +46,9 @@ fn classify(error: &DbError) -> (bool, &'static str) {
         | DbError::Invalid
         | DbError::FunctionFailure { .. }
         | DbError::ConfigError
-        | DbError::AlreadyExists { .. } => (false, "refused"),
-        DbError::Unauthorized | DbError::AuthenticationError => (false, "unauthorized"),
+        | DbError::AlreadyExists { .. } => (false, REFUSED),
+        // No record is at fault, and a right that was taken away can be given back.
+        DbError::Unauthorized | DbError::AuthenticationError => (true, UNAUTHORIZED),
         DbError::Overloaded | DbError::RateLimitReached { .. } => (true, "overloaded"),
         DbError::Unavailable { .. } | DbError::IsBootstrapping => (true, "unavailable"),
         DbError::WriteTimeout { .. } | DbError::ReadTimeout { .. } => (true, "timeout"),
@@ -65,7 +79,8 @@ mod tests {
         assert!(invalid.detail.ends_with(": its words"), "{}", invalid.detail);
         assert!(of_db(DbError::Overloaded).retryable);
         assert!(of_db(DbError::Unavailable { consistency, required: 2, alive: 1 }).retryable);
-        assert!(!of_db(DbError::Unauthorized).retryable);
+        let unauthorized = of_db(DbError::Unauthorized);
+        assert!(unauthorized.retryable && unauthorized.detail.contains("grant"), "{}", unauthorized.detail);
         assert!(of(7, &ExecutionError::EmptyPlan).retryable);
     }
 }

@@ -4,13 +4,16 @@
 //! [`Stamps`](super::table::Stamps). A row is acknowledged when as many replicas as the configured consistency asks
 //! for have confirmed it; a timeout is a failure. The driver makes one attempt and never lowers the consistency:
 //! retries are the pipeline's. The time to live is the table's own default, counted by the database from the write, or,
-//! of a row that may have been written before a crash, what is left of it.
+//! of a row that may have been written before a crash, what is left of it. A table that is dropped or altered meanwhile
+//! holds the rows up until it can take them again; none is refused for it.
 
 mod connect;
 mod encode;
 mod failure;
+mod prepared;
 mod schema;
 mod send;
+mod shape;
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,55 +21,45 @@ use futures::future::BoxFuture;
 
 use self::{
     encode::{EncodedRow, RowBuffer},
-    send::Sender,
+    prepared::Prepared,
 };
-use super::{
-    Failure, OpenContext, OpenError, Sink, WriteBatch,
-    table::{Stamps, Table},
-};
+use super::{Failure, OpenContext, OpenError, Sink, WriteBatch, retry_all, table::Stamps};
 use crate::{config::CassandraSink, record::Field};
 
 /// A table of a Cassandra cluster.
 pub struct CassandraTable {
-    sender: Sender,
-    table: Table,
+    prepared: Prepared,
     stamps: Stamps,
     buffer: RowBuffer,
-    /// Seconds, `None` where rows stay.
-    ttl_s: Option<i32>,
 }
 
 impl CassandraTable {
     /// Connects, creates what is missing if the configuration says so, and checks that the table can take the rows.
     pub async fn open(config: &CassandraSink, context: &OpenContext) -> Result<Self, OpenError> {
-        let opening = async {
-            let session = connect::connect(config, context).await?;
-            let table = schema::prepare_table(&session, config, context).await?;
-            let ttl_s = schema::read_ttl(&session, config, context).await?;
-            let insert = schema::prepare_insert(&session, config, context, &table, ttl_s).await?;
-            let sender = Sender::new(session, insert, &config.keyspace, config.concurrency);
-            Ok(Self { sender, table, stamps: Stamps::default(), buffer: RowBuffer::default(), ttl_s })
-        };
-        let opened = tokio::time::timeout(context.timeout, opening).await;
-        opened.unwrap_or_else(|_| Err(connect::no_answer(config, context)))
+        let opened = tokio::time::timeout(context.timeout, Prepared::open(config, context)).await;
+        let prepared = opened.unwrap_or_else(|_| Err(connect::no_answer(config, context)))?;
+        Ok(Self { prepared, stamps: Stamps::default(), buffer: RowBuffer::default() })
     }
 }
 
 impl Sink for CassandraTable {
     fn fields(&self) -> Vec<Field> {
-        self.table.fields()
+        self.prepared.table().fields()
     }
 
     fn lifetime(&self) -> Option<Duration> {
-        self.ttl_s.map(|ttl_s| Duration::from_secs(ttl_s.unsigned_abs().into()))
+        self.prepared.ttl_s().map(|ttl_s| Duration::from_secs(ttl_s.unsigned_abs().into()))
     }
 
     fn write<'a>(&'a mut self, batch: &'a Arc<WriteBatch>, rows: &'a [u32]) -> BoxFuture<'a, Vec<Failure>> {
         Box::pin(async move {
-            let Self { sender, table, stamps, buffer, ttl_s } = self;
-            let mut failures = buffer.fill(table, stamps, batch, rows, *ttl_s);
+            let Self { prepared, stamps, buffer } = self;
+            if let Err(change) = prepared.catch_up().await {
+                return retry_all(rows, change.code, &change.detail);
+            }
+            let mut failures = buffer.fill(prepared.table(), stamps, batch, rows, prepared.ttl_s());
             let encoded: Vec<EncodedRow<'_>> = buffer.rows().collect();
-            failures.extend(sender.send(&encoded).await);
+            failures.extend(prepared.send(&encoded).await);
             failures.sort_unstable_by_key(|failure| failure.row);
             failures
         })

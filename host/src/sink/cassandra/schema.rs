@@ -6,18 +6,18 @@
 
 use scylla::{
     client::session::Session,
-    cluster::metadata::{self, ColumnKind},
+    cluster::{ClusterState, metadata},
     errors::{ExecutionError, PrepareError},
-    frame::response::result::{ColumnType as CqlType, NativeType},
     frame::types::Consistency,
     statement::{Statement, prepared::PreparedStatement},
 };
 
+use super::shape::{columns_of, differences};
 use crate::{
     config::{CassandraSink, CreateTable},
     sink::{
         OpenContext, OpenError,
-        table::{Column, ColumnType, Table, unsupported_columns, wanted_columns},
+        table::{Column, Table, wanted_columns},
     },
 };
 
@@ -28,15 +28,22 @@ pub async fn prepare_table(
     context: &OpenContext,
 ) -> Result<Table, OpenError> {
     let wanted = wanted_columns(config.create.as_ref(), context)?;
-    if find(session, config).is_none() {
+    let find = || find(&session.get_cluster_state(), config).cloned();
+    if find().is_none() {
         create(session, config, context, wanted.as_deref()).await?;
     }
-    let Some(existing) = find(session, config) else {
+    let Some(existing) = find() else {
         let message = format!("table {} was created but is not visible yet", table_name(config));
         return Err(OpenError { url: context.display.clone(), message, hint: None, retryable: true });
     };
-    if let Some(wanted) = &wanted {
-        check(&existing, wanted, config, context)?;
+    if let Some(differences) = wanted.as_ref().and_then(|wanted| differences(&existing, wanted, config)) {
+        let table = table_name(config);
+        return Err(OpenError {
+            url: context.display.clone(),
+            message: format!("table {table} differs from the configuration: {}", differences.what),
+            hint: Some(format!("to mend it: {}", differences.mending)),
+            retryable: false,
+        });
     }
     if context.dead_letters {
         return Ok(Table::of_dead_letters(context.pipeline.clone()));
@@ -91,8 +98,32 @@ pub async fn prepare_insert(
     Ok(insert)
 }
 
-fn find(session: &Session, config: &CassandraSink) -> Option<metadata::Table> {
-    session.get_cluster_state().get_keyspace(&config.keyspace)?.tables.get(&config.table).cloned()
+/// The table as the driver last saw it.
+pub fn find<'a>(cluster: &'a ClusterState, config: &CassandraSink) -> Option<&'a metadata::Table> {
+    cluster.get_keyspace(&config.keyspace)?.tables.get(&config.table)
+}
+
+/// The statement that creates the table, with these columns and that lifetime of rows in seconds.
+pub fn table_cql(config: &CassandraSink, columns: &[Column], ttl_s: Option<u64>) -> String {
+    let mut parts: Vec<String> =
+        columns.iter().map(|column| format!("{} {}", quoted(&column.name), column.column_type)).collect();
+    let key: Vec<String> = columns.iter().filter(|column| column.key).map(|column| quoted(&column.name)).collect();
+    parts.push(format!("PRIMARY KEY ({})", key.join(", ")));
+    let create = format!("CREATE TABLE IF NOT EXISTS {} ({})", table_name(config), parts.join(", "));
+    match ttl_s {
+        Some(seconds) => format!("{create} WITH default_time_to_live = {seconds}"),
+        None => create,
+    }
+}
+
+/// Keyspace and table, quoted.
+pub fn table_name(config: &CassandraSink) -> String {
+    format!("{}.{}", quoted(&config.keyspace), quoted(&config.table))
+}
+
+/// A name in double quotes, whatever is in it.
+pub fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 async fn create(
@@ -107,7 +138,7 @@ async fn create(
         statements.push(keyspace_cql(config));
     }
     if let Some(wanted) = wanted {
-        statements.push(table_cql(config, wanted));
+        statements.push(table_cql(config, wanted, ttl_seconds(config.create.as_ref())));
     }
     if config.create.is_none() || wanted.is_none() {
         let missing = if keyspace_missing { "keyspace and table" } else { "table" };
@@ -147,136 +178,9 @@ fn keyspace_cql(config: &CassandraSink) -> String {
     format!("CREATE KEYSPACE IF NOT EXISTS {} WITH replication = {{{replication}}}", quoted(&config.keyspace))
 }
 
-fn table_cql(config: &CassandraSink, columns: &[Column]) -> String {
-    let mut parts: Vec<String> =
-        columns.iter().map(|column| format!("{} {}", quoted(&column.name), column.column_type)).collect();
-    let key: Vec<String> = columns.iter().filter(|column| column.key).map(|column| quoted(&column.name)).collect();
-    parts.push(format!("PRIMARY KEY ({})", key.join(", ")));
-    let create = format!("CREATE TABLE IF NOT EXISTS {} ({})", table_name(config), parts.join(", "));
-    match ttl_seconds(config.create.as_ref()) {
-        Some(seconds) => format!("{create} WITH default_time_to_live = {seconds}"),
-        None => create,
-    }
-}
-
 /// Whole seconds, since Cassandra counts no finer; rounded up, or a short life would become an endless one.
 fn ttl_seconds(create: Option<&CreateTable>) -> Option<u64> {
     create?.ttl.map(|ttl| ttl.as_secs() + u64::from(ttl.subsec_nanos() > 0))
-}
-
-fn check(
-    existing: &metadata::Table,
-    wanted: &[Column],
-    config: &CassandraSink,
-    context: &OpenContext,
-) -> Result<(), OpenError> {
-    let mut differences = Vec::new();
-    let mut mending = Vec::new();
-    for Column { name, column_type, .. } in wanted {
-        match existing.columns.get(name) {
-            None => {
-                differences.push(format!("column `{name}` ({column_type}) is missing"));
-                mending.push(format!("ALTER TABLE {} ADD {} {column_type}", table_name(config), quoted(name)));
-            }
-            Some(found) if native(&found.typ) != Some(*column_type) => {
-                let found = type_name(&found.typ);
-                differences.push(format!("column `{name}` is {found}, not {column_type}"));
-                // Cassandra changes no type of a column that exists.
-                mending.push(format!(
-                    "ALTER TABLE {0} DROP {1}; ALTER TABLE {0} ADD {1} {column_type} (its data is lost), or set its type to {found} here",
-                    table_name(config),
-                    quoted(name)
-                ));
-            }
-            Some(_) => {}
-        }
-    }
-    let key: Vec<&str> = wanted.iter().filter(|column| column.key).map(|column| column.name.as_str()).collect();
-    let found: Vec<&String> = existing.partition_key.iter().chain(&existing.clustering_key).collect();
-    if found != key {
-        differences.push(format!("its primary key is {found:?}, not {key:?}"));
-        mending.push("name another table: a primary key cannot be changed".to_owned());
-    }
-    if differences.is_empty() {
-        return Ok(());
-    }
-    Err(OpenError {
-        url: context.display.clone(),
-        message: format!("table {} differs from the configuration: {}", table_name(config), differences.join(", ")),
-        hint: Some(format!("to mend it: {}", mending.join("; "))),
-        retryable: false,
-    })
-}
-
-/// All columns of the table: the primary key first, in its order, then the others by name.
-fn columns_of(
-    existing: &metadata::Table,
-    config: &CassandraSink,
-    context: &OpenContext,
-) -> Result<Vec<Column>, OpenError> {
-    let key = existing.partition_key.iter().chain(&existing.clustering_key);
-    let mut others: Vec<&String> = existing
-        .columns
-        .iter()
-        .filter(|(_, column)| !matches!(column.kind, ColumnKind::PartitionKey | ColumnKind::Clustering))
-        .map(|(name, _)| name)
-        .collect();
-    others.sort_unstable();
-    let named = key.map(|name| (name, true)).chain(others.into_iter().map(|name| (name, false)));
-    let mut columns = Vec::new();
-    let mut unsupported = Vec::new();
-    for (name, key) in named {
-        let Some(column) = existing.columns.get(name) else { continue };
-        match native(&column.typ).filter(|found| *found != ColumnType::Blob) {
-            Some(column_type) => columns.push(Column { name: name.clone(), column_type, key }),
-            None => unsupported.push(format!("`{name}` ({})", type_name(&column.typ))),
-        }
-    }
-    if !unsupported.is_empty() {
-        return Err(unsupported_columns(&unsupported, context));
-    }
-    if columns.is_empty() {
-        let message = format!("table {} has no columns", table_name(config));
-        return Err(OpenError { url: context.display.clone(), message, hint: None, retryable: false });
-    }
-    Ok(columns)
-}
-
-fn native(column_type: &CqlType<'_>) -> Option<ColumnType> {
-    let CqlType::Native(native) = column_type else {
-        return None;
-    };
-    Some(match native {
-        NativeType::Ascii => ColumnType::Ascii,
-        NativeType::Text => ColumnType::Text,
-        NativeType::Boolean => ColumnType::Boolean,
-        NativeType::TinyInt => ColumnType::TinyInt,
-        NativeType::SmallInt => ColumnType::SmallInt,
-        NativeType::Int => ColumnType::Int,
-        NativeType::BigInt => ColumnType::BigInt,
-        NativeType::Varint => ColumnType::Varint,
-        NativeType::Float => ColumnType::Float,
-        NativeType::Double => ColumnType::Double,
-        NativeType::Decimal => ColumnType::Decimal,
-        NativeType::Uuid => ColumnType::Uuid,
-        NativeType::Timeuuid => ColumnType::Timeuuid,
-        NativeType::Timestamp => ColumnType::Timestamp,
-        NativeType::Date => ColumnType::Date,
-        NativeType::Inet => ColumnType::Inet,
-        NativeType::Blob => ColumnType::Blob,
-        _ => return None,
-    })
-}
-
-fn type_name(column_type: &CqlType<'_>) -> String {
-    match (native(column_type), column_type) {
-        (Some(known), _) => known.to_string(),
-        (None, CqlType::Native(other)) => format!("{other:?}").to_lowercase(),
-        (None, CqlType::Collection { .. }) => "a collection".to_owned(),
-        (None, CqlType::Tuple(_)) => "a tuple".to_owned(),
-        (None, CqlType::Vector { .. }) => "a vector".to_owned(),
-        (None, _) => "a user-defined type".to_owned(),
-    }
 }
 
 fn is_refused(error: &ExecutionError) -> bool {
@@ -290,12 +194,4 @@ fn is_refusal(error: &scylla::errors::RequestAttemptError) -> bool {
         return false;
     };
     matches!(error, DbError::SyntaxError | DbError::Invalid | DbError::Unauthorized | DbError::ConfigError)
-}
-
-fn table_name(config: &CassandraSink) -> String {
-    format!("{}.{}", quoted(&config.keyspace), quoted(&config.table))
-}
-
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }

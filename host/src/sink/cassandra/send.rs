@@ -7,7 +7,7 @@
 //! Sharing changes nothing in what is reported: a shared request that is refused is sent again row by row, so that only
 //! the row at fault is refused; one that may have failed in passing fails all its rows, to be tried again.
 
-use std::future::Future;
+use std::{future::Future, sync::Arc};
 
 use futures::{StreamExt, stream::FuturesUnordered};
 use scylla::{
@@ -31,7 +31,7 @@ const GROUP_BYTES: usize = 4 * 1024;
 
 /// What rows are sent with.
 pub struct Sender {
-    session: Session,
+    session: Arc<Session>,
     insert: PreparedStatement,
     /// The batch of `n + 2` rows at index `n`; empty where rows go alone.
     batches: Vec<Batch>,
@@ -40,7 +40,7 @@ pub struct Sender {
 
 impl Sender {
     /// Sends with that statement, at most `concurrency` rows at the same time.
-    pub fn new(session: Session, insert: PreparedStatement, keyspace: &str, concurrency: usize) -> Self {
+    pub fn new(session: Arc<Session>, insert: PreparedStatement, keyspace: &str, concurrency: usize) -> Self {
         let sizes =
             if every_node_holds_every_row(&session.get_cluster_state(), keyspace) { 2..GROUP_ROWS + 1 } else { 0..0 };
         let batches = sizes.map(|rows| {
@@ -96,7 +96,7 @@ impl Requests for Sender {
     async fn together(&self, group: &[EncodedRow<'_>]) -> Result<(), Failure> {
         let first = group.first().map_or(0, EncodedRow::row);
         let Some(batch) = group.len().checked_sub(2).and_then(|index| self.batches.get(index)) else {
-            let (code, detail) = ("refused", format!("there is no statement for {} rows", group.len()));
+            let (code, detail) = (failure::REFUSED, format!("there is no statement for {} rows", group.len()));
             return Err(Failure { row: first, retryable: false, code, detail });
         };
         let written = self.session.batch(batch, group).await;

@@ -19,7 +19,7 @@ use futures::future::BoxFuture;
 use rusqlite::Connection;
 
 use self::upsert::Upsert;
-use super::{Failure, OpenContext, OpenError, Sink, WriteBatch, table::Table};
+use super::{Failure, OpenContext, OpenError, Sink, WriteBatch, retry_all, table::Table};
 use crate::{config::SqliteSink, record::Field};
 
 /// A table of an SQLite file.
@@ -34,6 +34,25 @@ pub struct SqliteTable {
 struct Writer {
     connection: Connection,
     upsert: Upsert,
+    config: SqliteSink,
+    context: OpenContext,
+}
+
+impl Writer {
+    fn write(&mut self, table: &Table, batch: &WriteBatch, rows: &[u32]) -> Vec<Failure> {
+        let Self { connection, upsert, config, context } = self;
+        let mut failures = upsert.write(connection, table, batch, rows);
+        // It may be that another program has dropped or altered the table. Statements follow it by themselves, so once it
+        // can take the rows again they are written.
+        if failures.iter().any(|failure| failure.code == upsert::FAILED)
+            && let Some(change) = schema::change(connection, table.columns(), config, context)
+        {
+            for failure in failures.iter_mut().filter(|failure| failure.code == upsert::FAILED) {
+                (failure.code, failure.detail) = ("schema_changed", change.clone());
+            }
+        }
+        failures
+    }
 }
 
 impl SqliteTable {
@@ -47,7 +66,7 @@ impl SqliteTable {
             let table = schema::prepare_table(&connection, &config, &context)?;
             let ttl = config.create.as_ref().and_then(|create| create.ttl);
             let upsert = Upsert::new(&config.table, &table, ttl);
-            Ok((Arc::new(table), ttl, Writer { connection, upsert }))
+            Ok((Arc::new(table), ttl, Writer { connection, upsert, config, context }))
         });
         let (table, ttl, writer) = opening.await.unwrap_or_else(|error| {
             let (url, message) = (display.clone(), format!("opening it was broken off: {error}"));
@@ -72,11 +91,10 @@ impl Sink for SqliteTable {
         Box::pin(async move {
             let writing = tokio::task::spawn_blocking(move || {
                 let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
-                let Writer { connection, upsert } = &mut *writer;
-                upsert.write(connection, &table, &batch, &wanted)
+                writer.write(&table, &batch, &wanted)
             });
             writing.await.unwrap_or_else(|error| {
-                upsert::retry_all(rows, "failed", &format!("writing to {} was broken off: {error}", self.display))
+                retry_all(rows, upsert::FAILED, &format!("writing to {} was broken off: {error}", self.display))
             })
         })
     }

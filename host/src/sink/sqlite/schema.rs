@@ -68,6 +68,23 @@ pub fn prepare_table(connection: &Connection, config: &SqliteSink, context: &Ope
     Ok(Table::of_fields(columns_of(&existing, context)?))
 }
 
+/// What has become of the table since it was prepared for, and what to do; `None` where it can take the rows.
+pub fn change(
+    connection: &Connection,
+    columns: &[Column],
+    config: &SqliteSink,
+    context: &OpenContext,
+) -> Option<String> {
+    let existing = existing_columns(connection, &config.table).ok()?;
+    if existing.is_empty() {
+        let (table, file) = (&config.table, config.path.display());
+        let again = "create it again (a start with `create` does), and writing goes on by itself";
+        return Some(format!("table `{table}` in `{file}` is gone; {again}"));
+    }
+    let OpenError { message, hint, .. } = check(&existing, columns, config, context).err()?;
+    Some(format!("{message}; {}", hint.unwrap_or_default()))
+}
+
 /// A name in double quotes, whatever is in it.
 pub fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))

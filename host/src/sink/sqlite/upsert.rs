@@ -15,13 +15,16 @@ use rusqlite::{
 
 use super::schema::{EXPIRES_AT, WRITE_TIMESTAMP, quoted};
 use crate::sink::{
-    Failure, WriteBatch,
+    Failure, WriteBatch, retry_all,
     table::{Cell, Left, Stamps, Table, date_text, left, timestamp_text},
 };
 
 /// Most expired rows that one write deletes: more than a batch writes, so that deleting keeps up, and few enough for
 /// the write not to be held up.
 const EXPIRED_CHUNK: usize = 4_096;
+
+/// The code of a failure that SQLite has no better word for.
+pub const FAILED: &str = "failed";
 
 /// What is written, and how.
 pub struct Upsert {
@@ -112,11 +115,6 @@ impl Upsert {
     }
 }
 
-/// A retryable failure for each row.
-pub fn retry_all(rows: &[u32], code: &'static str, detail: &str) -> Vec<Failure> {
-    rows.iter().map(|row| Failure { row: *row, retryable: true, code, detail: detail.to_owned() }).collect()
-}
-
 fn insert_sql(name: &str, table: &Table, keys: &str) -> String {
     let columns: Vec<String> = table.columns().iter().map(|column| quoted(&column.name)).collect();
     let marks = vec!["?"; columns.len() + 2].join(", ");
@@ -196,6 +194,6 @@ fn code_of(error: &rusqlite::Error) -> &'static str {
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "locked",
         Some(ErrorCode::DiskFull) => "disk_full",
-        _ => "failed",
+        _ => FAILED,
     }
 }

@@ -1,5 +1,6 @@
 //! The contract of a table sink, held against both engines: the same rows in, the same rows out.
 
+mod changed;
 mod contract;
 mod engine;
 mod opening;
