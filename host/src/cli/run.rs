@@ -5,7 +5,10 @@ use std::path::Path;
 use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Exit, RunArgs, UntilArgs, exit::INTERRUPTED, progress::Screen, summary::summary};
+use super::{
+    Exit, RunArgs, UntilArgs, check::Format, exit::INTERRUPTED, progress::Screen, summary::summary,
+    summary_json::summary_json,
+};
 use crate::{
     config::{self, Faults, Loaded},
     pipeline::{Host, PipelineSpec, prepare},
@@ -27,7 +30,7 @@ pub fn run(args: RunArgs, screen: &Screen) -> anyhow::Result<Exit> {
     }
     apply(&args.until, &mut loaded);
     let Some(specs) = prepare_or_say(&loaded, screen)? else { return Ok(Exit::Usage) };
-    drive(runtime()?, until_done(specs, screen))
+    drive(runtime()?, until_done(specs, args.summary, screen))
 }
 
 /// Reads the configuration, or prints what is wrong with it.
@@ -99,7 +102,7 @@ pub(super) fn drive<T>(runtime: tokio::runtime::Runtime, work: impl Future<Outpu
 }
 
 /// Runs pipelines until they end, or a signal ends them; then prints what became of the records.
-pub(super) async fn until_done(specs: Vec<PipelineSpec>, screen: &Screen) -> anyhow::Result<Exit> {
+pub(super) async fn until_done(specs: Vec<PipelineSpec>, format: Format, screen: &Screen) -> anyhow::Result<Exit> {
     // Before anything starts, so that no signal finds the process without a handler.
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for Ctrl-C")?;
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
@@ -129,6 +132,9 @@ pub(super) async fn until_done(specs: Vec<PipelineSpec>, screen: &Screen) -> any
     };
     screen.watch(&host, stopped).await;
     let reports = host.wait().await;
-    print!("{}", summary(&reports, &specs));
+    match format {
+        Format::Text => print!("{}", summary(&reports, &specs)),
+        Format::Json => println!("{}", summary_json(&reports, &specs)),
+    }
     Ok(if reports.iter().any(|report| report.result.is_err()) { Exit::Failed } else { Exit::Fine })
 }

@@ -1,0 +1,44 @@
+//! When to strike: moments that are spread over a whole run, whatever the machine's speed.
+//!
+//! A moment is a throw of the seeded dice, stretched by what was learnt of the speed so far. So the same seed strikes at
+//! the same points of the work, about, on any machine; and never all records are done before the last strike.
+
+use std::time::Duration;
+
+use xtask::dataset::Dice;
+
+/// Of the records, so many percent are to be done by the last strike; the rest is left for the final run.
+const SHARE_PERCENT: u64 = 90;
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(20);
+
+pub struct Pace {
+    records: u64,
+    strikes: u64,
+    worked: Duration,
+    done: u64,
+}
+
+impl Pace {
+    /// For so many strikes within so many records.
+    pub fn new(records: u64, strikes: u64) -> Self {
+        Self { records: records * SHARE_PERCENT / 100, strikes, worked: Duration::ZERO, done: 0 }
+    }
+
+    /// How long the host works until the next strike, from the first progress that was seen.
+    pub fn pause(&mut self, dice: &mut Dice) -> Duration {
+        let left = self.records.saturating_sub(self.done) as f64 / self.strikes.max(1) as f64;
+        let mean = match self.done {
+            0 => FIRST_PAUSE,
+            done => self.worked.div_f64(done as f64).mul_f64(left).min(LONGEST_PAUSE),
+        };
+        self.strikes = self.strikes.saturating_sub(1);
+        mean.mul_f64(dice.below(2_000) as f64 / 1_000.0)
+    }
+
+    /// A strike came after so much work, and now so many records are done.
+    pub fn struck(&mut self, worked: Duration, done: u64) {
+        self.worked += worked;
+        self.done = self.done.max(done);
+    }
+}
