@@ -14,6 +14,8 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 const LOOK_EVERY: Duration = Duration::from_millis(5);
+/// A stop that takes too long is waited for, so that it can be said how long.
+const LONGEST_STOP: Duration = Duration::from_secs(60);
 
 /// A folder that hosts run in, one after the other: `pipeline.toml`, state, logs.
 pub struct Home {
@@ -100,15 +102,15 @@ impl Host {
         self.must_not_have_panicked()
     }
 
-    /// SIGTERM; it must end in order, with code 0, within this time. Returns what it says it did, and how long it took.
-    pub fn terminate(mut self, within: Duration) -> Result<(Summary, Duration)> {
+    /// SIGTERM; it must end in order, with code 0. Returns what it says it did, and how long it took.
+    pub fn terminate(mut self) -> Result<(Summary, Duration)> {
         self.must_run()?;
         let told = Command::new("sh").args(["-c", &format!("kill -TERM {}", self.child.id())]).status()?;
         if !told.success() {
             bail!("cannot signal the host");
         }
         let begun = Instant::now();
-        let summary = self.finish(within, |_| Ok(()))?;
+        let summary = self.finish(LONGEST_STOP, |_| Ok(()))?;
         Ok((summary, begun.elapsed()))
     }
 
@@ -141,6 +143,11 @@ impl Host {
             }
         }
         Ok(())
+    }
+
+    /// Where its log is.
+    pub fn log(&self) -> &Path {
+        &self.log
     }
 
     /// The last lines of its log.

@@ -83,35 +83,36 @@ fn torture(arguments: &Arguments) -> Result<bool> {
         None => SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?.as_secs(),
     };
     println!("seed {seed}");
-    let folder = shell::workspace().join("target").join("torture").join(seed.to_string());
-    let built = Built::in_folder(&folder.join("plugins"))?;
+    let root = shell::workspace().join("target").join("torture");
+    let built = Built::in_folder(&root.join("plugins"))?;
     let engines = Engines::start(arguments.keep)?;
     let mut held = true;
     for name in Name::ALL.into_iter().filter(|name| arguments.scenario.is_none_or(|only| only == *name)) {
         println!("{name}");
         let begun = Instant::now();
-        let outcome = run(name, arguments, seed, &folder.join(name.as_str()), (&engines, &built));
+        let folder = root.join(format!("{name}-{seed}"));
+        let outcome = run(name, arguments, seed, &folder, (&engines, &built));
         let seconds = begun.elapsed().as_secs_f64();
         match outcome {
-            Ok(found) => println!("torture {name} ... ok: {found} ({seconds:.1} s)"),
+            Ok(found) => {
+                println!("torture {name} ... ok: {found} ({seconds:.1} s)");
+                if !arguments.keep {
+                    empty(&folder)?;
+                }
+            }
             Err(error) => {
                 held = false;
                 println!("torture {name} ... FAILED ({seconds:.1} s): {error:#}");
-                println!("  logs: {}", folder.join(name.as_str()).display());
+                println!("  logs: {}", folder.display());
                 println!("  again: {}", again(name, arguments, seed));
             }
         }
-    }
-    if held && !arguments.keep {
-        std::fs::remove_dir_all(&folder).with_context(|| format!("cannot delete {}", folder.display()))?;
     }
     Ok(held)
 }
 
 fn run(name: Name, arguments: &Arguments, seed: u64, folder: &Path, with: (&Engines, &Built)) -> Result<String> {
-    if folder.exists() {
-        std::fs::remove_dir_all(folder).with_context(|| format!("cannot delete {}", folder.display()))?;
-    }
+    empty(folder)?;
     let sizes = Sizes::of(name, arguments.short, &arguments.sizes);
     let mut trial = Trial {
         engines: with.0,
@@ -131,6 +132,14 @@ fn run(name: Name, arguments: &Arguments, seed: u64, folder: &Path, with: (&Engi
         Name::Kafka => scenario::outages::run(&mut trial, Kind::Kafka, sizes.times, sizes.time),
         Name::Group => scenario::group::run(&mut trial, sizes.time),
     }
+}
+
+/// Deletes a folder that may be there.
+fn empty(folder: &Path) -> Result<()> {
+    if folder.exists() {
+        std::fs::remove_dir_all(folder).with_context(|| format!("cannot delete {}", folder.display()))?;
+    }
+    Ok(())
 }
 
 /// The command that runs one scenario again.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
 
-use super::{STOP, drain};
+use super::{STOP, drain, held};
 use crate::{
     check::{Repeats, check},
     flow::{self, Spread},
@@ -25,15 +25,15 @@ pub fn run(trial: &mut Trial<'_>, time: Duration) -> Result<String> {
     let (engines, topic, records, seed) = (trial.engines, trial.topic(), trial.records, trial.seed);
     std::thread::scope(|scope| {
         let filling = scope.spawn(move || flow::fill(engines, &topic, records, seed, Spread::ById, Some(time)));
-        let mut churn = Churn { trial, hosts: Vec::new(), started: 0, killed: 0, stopped: 0 };
+        let mut churn = Churn { trial, hosts: Vec::new(), started: 0, killed: 0, stopped: 0, faults: Vec::new() };
         let churned = churn.run(time);
         let truth = filling.join().map_err(|_| anyhow!("filling the topic panicked"))??;
         churned?;
-        let Churn { started, killed, stopped, .. } = churn;
+        let Churn { started, killed, stopped, faults, .. } = churn;
         let mut watch = trial.watch()?;
         let summary = drain(&mut trial.home("last")?, &truth, &mut watch)?;
         let left = summary.this_run().consumed;
-        let found = check(trial, &truth, &summary, Repeats::Allowed)?;
+        let found = held(check(trial, &truth, &summary, Repeats::Allowed), &faults)?;
         Ok(format!(
             "{started} hosts, {killed} killed, {stopped} stopped, {left} records left for the last one; {found}"
         ))
@@ -46,6 +46,7 @@ struct Churn<'a, 'b> {
     started: u64,
     killed: u64,
     stopped: u64,
+    faults: Vec<String>,
 }
 
 impl Churn<'_, '_> {
@@ -70,15 +71,26 @@ impl Churn<'_, '_> {
                 lost.kill()?;
                 self.killed += 1;
             } else {
-                lost.terminate(STOP)?;
-                self.stopped += 1;
+                self.stop(lost)?;
             }
             self.start()?;
         }
-        for host in self.hosts.drain(..) {
-            host.terminate(STOP)?;
+        // The newest one may still be loading its plugins, and before it listens for signals there is nothing to drain.
+        std::thread::sleep(Duration::from_millis(EVERY_MS.0));
+        while let Some(host) = self.hosts.pop() {
+            self.stop(host)?;
         }
         watch.done_saying();
+        Ok(())
+    }
+
+    fn stop(&mut self, host: Host) -> Result<()> {
+        let log = host.log().to_owned();
+        let (_, took) = host.terminate()?;
+        self.stopped += 1;
+        if took > STOP {
+            self.faults.push(format!("a host took {took:.1?} to stop; its log is {}", log.display()));
+        }
         Ok(())
     }
 

@@ -46,3 +46,10 @@ pub fn drain(home: &mut Home, truth: &Truth, watch: &mut Watch) -> Result<Summar
     watch.done_saying();
     summary
 }
+
+/// What the check found, if no other fault was seen on the way either.
+pub fn held(checked: Result<String>, faults: &[String]) -> Result<String> {
+    let all: Vec<String> =
+        checked.as_ref().err().map(|error| format!("{error:#}")).into_iter().chain(faults.iter().cloned()).collect();
+    if all.is_empty() { checked } else { bail!("{}", all.join("\n  ")) }
+}

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use xtask::services::{Kind, Service};
 
-use super::{PATIENCE, drain};
+use super::{PATIENCE, STOP, drain, held};
 use crate::{
     check::{Repeats, check},
     flow::{Spread, Truth},
@@ -76,18 +76,17 @@ pub fn run(trial: &mut Trial<'_>, kind: Kind, outages: u64, freeze: Duration) ->
     if peak >= MOST_KIB {
         faults.push(format!("the host had {} MiB of memory", peak / 1024));
     }
-    host.terminate(super::STOP)?;
-    let summary = drain(&mut home, &truth, &mut watch)?;
-    let found = check(trial, &truth, &summary, Repeats::Allowed);
-    match found {
-        Ok(found) if faults.is_empty() => Ok(format!(
-            "{outages} outages, slowest recovery {:.1} s, peak memory {} MiB; {found}",
-            slowest.as_secs_f64(),
-            peak / 1024
-        )),
-        Ok(_) => bail!("{}", faults.join("\n  ")),
-        Err(error) => bail!("{error:#}\n  {}", faults.join("\n  ")),
+    let (_, took) = host.terminate()?;
+    if took > STOP {
+        faults.push(format!("the host took {took:.1?} to stop"));
     }
+    let summary = drain(&mut home, &truth, &mut watch)?;
+    let found = held(check(trial, &truth, &summary, Repeats::Allowed), &faults)?;
+    Ok(format!(
+        "{outages} outages, slowest recovery {:.1} s, peak memory {} MiB; {found}",
+        slowest.as_secs_f64(),
+        peak / 1024
+    ))
 }
 
 /// Waits until about so many records are done.
