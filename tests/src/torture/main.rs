@@ -17,12 +17,13 @@ mod trial;
 mod watch;
 
 use std::{
+    fs::File,
     path::{Path, PathBuf},
     process::ExitCode,
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use clap::Parser;
 use xtask::{dataset::Dice, services::Kind, shell};
 
@@ -84,6 +85,10 @@ fn torture(arguments: &Arguments) -> Result<bool> {
     };
     println!("seed {seed}");
     let root = shell::workspace().join("target").join("torture");
+    std::fs::create_dir_all(&root).with_context(|| format!("cannot make {}", root.display()))?;
+    // Held until the end: a second harness would wipe the engines of this one.
+    let lock = File::create(root.join("lock")).context("cannot make the harness's lock")?;
+    lock.try_lock().map_err(|_| anyhow!("the fault harness is running already; its engines are not for two"))?;
     let built = Built::in_folder(&root.join("plugins"))?;
     let engines = Engines::start(arguments.keep)?;
     let mut held = true;
