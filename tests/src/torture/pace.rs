@@ -15,22 +15,27 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(20);
 pub struct Pace {
     records: u64,
     strikes: u64,
-    worked: Duration,
     done: u64,
+    /// Seconds of work and the records done in them, the latest most.
+    lately: (f64, f64),
 }
+
+/// How much of what was learnt lately still counts at the next strike. A machine's speed changes with what else it does.
+const FADE: f64 = 0.9;
 
 impl Pace {
     /// For so many strikes within so many records.
     pub fn new(records: u64, strikes: u64) -> Self {
-        Self { records: records * SHARE_PERCENT / 100, strikes, worked: Duration::ZERO, done: 0 }
+        Self { records: records * SHARE_PERCENT / 100, strikes, done: 0, lately: (0.0, 0.0) }
     }
 
     /// How long the host works until the next strike, from the first progress that was seen.
     pub fn pause(&mut self, dice: &mut Dice) -> Duration {
         let left = self.records.saturating_sub(self.done) as f64 / self.strikes.max(1) as f64;
-        let mean = match self.done {
-            0 => FIRST_PAUSE,
-            done => self.worked.div_f64(done as f64).mul_f64(left).min(LONGEST_PAUSE),
+        let (seconds, records) = self.lately;
+        let mean = match records >= 1.0 {
+            true => Duration::try_from_secs_f64(seconds / records * left).unwrap_or(LONGEST_PAUSE).min(LONGEST_PAUSE),
+            false => FIRST_PAUSE,
         };
         self.strikes = self.strikes.saturating_sub(1);
         mean.mul_f64(dice.below(2_000) as f64 / 1_000.0)
@@ -38,7 +43,8 @@ impl Pace {
 
     /// A strike came after so much work, and now so many records are done.
     pub fn struck(&mut self, worked: Duration, done: u64) {
-        self.worked += worked;
+        let records = done.saturating_sub(self.done);
+        self.lately = (self.lately.0 * FADE + worked.as_secs_f64(), self.lately.1 * FADE + records as f64);
         self.done = self.done.max(done);
     }
 }

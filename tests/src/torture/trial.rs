@@ -65,6 +65,8 @@ pub struct Tuning {
     /// State in a topic instead of files.
     pub state_in_topic: bool,
     pub sink_timeout: Option<Duration>,
+    /// Most that is fetched ahead. A whole trial fits into the default, and would never notice that Kafka was away.
+    pub prefetch_kib: Option<u32>,
 }
 
 pub struct Trial<'a> {
@@ -128,9 +130,13 @@ impl Trial<'_> {
             .tuning
             .sink_timeout
             .map_or_else(String::new, |timeout| format!("timeout = \"{}ms\"\n", timeout.as_millis()));
+        let prefetch = self
+            .tuning
+            .prefetch_kib
+            .map_or_else(String::new, |kib| format!("options = {{ \"queued.max.messages.kbytes\" = \"{kib}\" }}\n"));
         format!(
             "[[pipeline]]\nname = \"store\"\ndead_letters = {{ url = \"kafka://{kafka}/{letters}\" }}\n\n\
-             [pipeline.source]\nurl = \"kafka://{kafka}/{topic}\"\ngroup = \"{topic}\"\nbatch_records = {BATCH_RECORDS}\n{instance}\n\
+             [pipeline.source]\nurl = \"kafka://{kafka}/{topic}\"\ngroup = \"{topic}\"\nbatch_records = {BATCH_RECORDS}\n{instance}{prefetch}\n\
              {state}[[pipeline.stage]]\nname = \"validate\"\nplugin = \"{plugins}/validate.wasm\"\n\n\
              [[pipeline.stage]]\nname = \"dedup\"\nplugin = \"{plugins}/dedup.wasm\"\n\
              config = {{ key = \"id\", format = \"uuid\", ttl = \"12h\" }}\n\n\

@@ -20,6 +20,8 @@ const MOST_KIB: u64 = 250 * 1024;
 const RECOVERY: Duration = Duration::from_secs(10);
 /// Short, so that a freeze of a few seconds times writes out.
 const SINK_TIMEOUT: Duration = Duration::from_secs(5);
+/// About a thousand records.
+const PREFETCH_KIB: u32 = 512;
 const LONGEST_DOWN_MS: u64 = 3_000;
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
@@ -37,6 +39,7 @@ enum Outage {
 /// Breaks one kind of engine so many times in one run.
 pub fn run(trial: &mut Trial<'_>, kind: Kind, outages: u64, freeze: Duration) -> Result<String> {
     trial.tuning.sink_timeout = Some(SINK_TIMEOUT);
+    trial.tuning.prefetch_kib = (kind == Kind::Kafka).then_some(PREFETCH_KIB);
     let service = match kind {
         Kind::Kafka => &trial.engines.kafka,
         Kind::Cassandra => &trial.engines.cassandra,
@@ -53,7 +56,7 @@ pub fn run(trial: &mut Trial<'_>, kind: Kind, outages: u64, freeze: Duration) ->
         let down = Duration::from_millis(trial.dice.below(LONGEST_DOWN_MS));
         let outage = match (kind, number % 3) {
             (Kind::Kafka, 0 | 2) => Outage::Restarted { down },
-            (Kind::Kafka, _) | (Kind::Cassandra, 0) => Outage::Killed { down },
+            (Kind::Kafka, _) | (Kind::Cassandra, 2) => Outage::Killed { down },
             (Kind::Cassandra, 1) => Outage::Frozen(freeze),
             (Kind::Cassandra, _) => Outage::Frozen(SINK_TIMEOUT + Duration::from_secs(1)),
         };
