@@ -48,3 +48,35 @@ impl Pace {
         self.done = self.done.max(done);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Records done after all strikes at a host that does so many a second at first, and so many in the end.
+    fn done_after(strikes: u64, speeds: (f64, f64), seed: u64) -> u64 {
+        let (mut pace, mut dice, mut done) = (Pace::new(1_000_000, strikes), Dice::new(seed, 0), 0);
+        for strike in 0..strikes {
+            let pause = pace.pause(&mut dice);
+            let share = strike as f64 / strikes as f64;
+            let speed = speeds.0 * (1.0 - share) + speeds.1 * share;
+            // The batch that shows the first progress comes on top.
+            done += 250 + (pause.as_secs_f64() * speed) as u64;
+            pace.struck(pause, done);
+        }
+        done
+    }
+
+    #[test]
+    fn strikes_cover_the_run_and_never_outlast_it_at_any_speed() {
+        for seed in 0..20 {
+            for speeds in [(500.0, 500.0), (40_000.0, 40_000.0), (20_000.0, 2_000.0), (2_000.0, 20_000.0)] {
+                let done = done_after(200, speeds, seed);
+                assert!(
+                    (700_000..1_000_000).contains(&done),
+                    "{done} records after the last strike, {speeds:?}, seed {seed}"
+                );
+            }
+        }
+    }
+}
