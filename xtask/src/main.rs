@@ -2,6 +2,7 @@
 //!
 //! Exit code 0 means done; 1 means that it failed, with the reason on stderr; 2 means a wrong command line.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -35,6 +36,13 @@ enum Task {
     /// Start and stop a real Kafka and a real Cassandra on this machine
     #[command(subcommand)]
     Services(services::Verb),
+    /// Break everything around Millstream and check that nothing is lost; `cargo xtask torture --help` says how
+    #[command(disable_help_flag = true)]
+    Torture {
+        /// Handed to the harness
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
     /// Write a seeded data set of N user records: NAME.ndjson, NAME.ids, NAME.truth.json
     Dataset {
         /// How many records
@@ -55,6 +63,7 @@ fn main() -> ExitCode {
         Task::Ci => ci::run(),
         Task::Tidy => tidy::run(),
         Task::Services(verb) => services::run(&verb),
+        Task::Torture { arguments } => suite::torture(&arguments),
         Task::Dataset { count, seed, name, out } => write_dataset(count, seed, &name, out),
     };
     match done {

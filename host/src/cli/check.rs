@@ -7,7 +7,7 @@ use crate::{
     plugin::PluginEngine,
 };
 
-/// How faults are reported.
+/// How faults and summaries are reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
     /// For people

@@ -8,7 +8,7 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
-use super::{DemoArgs, Exit, UntilArgs, progress::Screen, run};
+use super::{DemoArgs, Exit, UntilArgs, check::Format, progress::Screen, run};
 use crate::{
     config::{self, Config, SourceEndpoint},
     pipeline::PipelineSpec,
@@ -62,7 +62,7 @@ pub fn demo(args: DemoArgs, screen: &Screen) -> anyhow::Result<Exit> {
             tracing::info!("serving made-up users on http://{}/api/", listener.local_addr()?);
             tokio::spawn(serve(listener, args.seed, FAULTS));
         }
-        run::until_done(start, screen).await
+        run::until_done(start, Format::Text, screen).await
     })
 }
 

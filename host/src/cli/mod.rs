@@ -9,6 +9,7 @@ mod logging;
 mod progress;
 mod run;
 mod summary;
+mod summary_json;
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
@@ -79,7 +80,8 @@ enum Verb {
 Examples:
   millstream run
   millstream run deploy/pipeline.toml --only store --until caught-up
-  millstream run --for 30s")]
+  millstream run --for 30s
+  millstream run --until caught-up --summary json")]
 struct RunArgs {
     #[command(flatten)]
     config: ConfigArg,
@@ -91,6 +93,9 @@ struct RunArgs {
     /// Do not reload when the configuration, a plugin or its sources change; SIGHUP still does
     #[arg(long)]
     no_watch: bool,
+    /// How it says in the end what became of the records
+    #[arg(long, default_value = "text", value_name = "FORMAT")]
+    summary: check::Format,
 }
 
 /// Check a configuration and its plugins without starting anything

@@ -9,7 +9,10 @@ use tokio::{
     sync::mpsc,
 };
 
-use super::{Exit, RunArgs, UntilArgs, exit::INTERRUPTED, progress::Screen, summary::summary};
+use super::{
+    Exit, RunArgs, UntilArgs, check::Format, exit::INTERRUPTED, progress::Screen, summary::summary,
+    summary_json::summary_json,
+};
 use crate::{
     config::{self, Faults, Loaded},
     pipeline::{Host, PipelineSpec, Prepared, prepare},
@@ -40,7 +43,7 @@ pub fn run(args: RunArgs, screen: &Screen) -> anyhow::Result<Exit> {
         }
     }
     let Some(start) = start_or_say(load, !args.no_watch, screen)? else { return Ok(Exit::Usage) };
-    drive(runtime()?, until_done(start, screen))
+    drive(runtime()?, until_done(start, args.summary, screen))
 }
 
 /// Pipelines that can be started, and what is needed to reload them.
@@ -150,7 +153,7 @@ pub(super) fn drive<T>(runtime: tokio::runtime::Runtime, work: impl Future<Outpu
 }
 
 /// Runs pipelines until they end, or a signal ends them; then prints what became of the records.
-pub(super) async fn until_done(start: Start, screen: &Screen) -> anyhow::Result<Exit> {
+pub(super) async fn until_done(start: Start, format: Format, screen: &Screen) -> anyhow::Result<Exit> {
     // Before anything starts, so that no signal finds the process without a handler.
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for Ctrl-C")?;
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
@@ -201,7 +204,10 @@ pub(super) async fn until_done(start: Start, screen: &Screen) -> anyhow::Result<
     };
     screen.watch(&host, stopped).await;
     let reports = host.wait().await;
-    print!("{}", summary(&reports));
+    match format {
+        Format::Text => print!("{}", summary(&reports)),
+        Format::Json => println!("{}", summary_json(&reports)),
+    }
     Ok(if reports.iter().any(|report| report.result.is_err()) { Exit::Failed } else { Exit::Fine })
 }
 

@@ -1,10 +1,10 @@
 //! What is printed at the end: what became of the records, why some did not arrive, and where the others are.
 
-use std::{collections::BTreeMap, fmt::Write};
+use std::fmt::Write;
 
 use crate::{
     pipeline::{Ending, Report, chain_of},
-    state::{Cause, Totals},
+    state::Totals,
 };
 
 /// The summary of a run, counted from the start of the process.
@@ -84,17 +84,7 @@ fn balance(report: &Report) -> String {
 }
 
 fn since_start(report: &Report) -> Totals {
-    let (now, start) = (&report.figures.totals, &report.figures.at_start);
-    let minus = |now: &BTreeMap<Cause, u64>, start: &BTreeMap<Cause, u64>| {
-        now.iter().map(|(cause, count)| (cause.clone(), count - start.get(cause).unwrap_or(&0))).collect()
-    };
-    Totals {
-        consumed: now.consumed - start.consumed,
-        split: now.split - start.split,
-        written: now.written - start.written,
-        dropped: minus(&now.dropped, &start.dropped),
-        dead_lettered: minus(&now.dead_lettered, &start.dead_lettered),
-    }
+    report.figures.totals.since(&report.figures.at_start)
 }
 
 /// 1234567 as `1,234,567`.

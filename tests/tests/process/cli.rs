@@ -37,6 +37,29 @@ fn the_help_of_every_verb_is_as_it_was_looked_at_and_fits_a_terminal() {
     }
 }
 
+#[test]
+fn a_program_can_read_what_became_of_the_records() {
+    let folder = Folder::with(
+        "[[pipeline]]\nname = \"p\"\ndead_letters = { url = \"file:dead.jsonl\" }\n\
+         source = { url = \"generator:users\", records = 3000 }\nsink = { url = \"discard:\" }\n",
+    );
+    for run in [3000, 0] {
+        let ended = folder.run(&["run", "--summary", "json"]);
+        ended.assert(0, &[]);
+        let summary: serde_json::Value = serde_json::from_str(&ended.stdout).expect("one JSON object and nothing else");
+        let pipeline = &summary["pipelines"][0];
+        assert_eq!((&pipeline["name"], &pipeline["ended"]), (&"p".into(), &"drained".into()), "{summary}");
+        assert_eq!(
+            (&pipeline["unaccounted_for"], &pipeline["why"]),
+            (&0.into(), &serde_json::Value::Null),
+            "{summary}"
+        );
+        assert_eq!(pipeline["this_run"]["consumed"], run, "{summary}");
+        assert_eq!(pipeline["since_first_start"]["consumed"], 3000, "{summary}");
+        assert_eq!(pipeline["since_first_start"]["written"], 3000, "{summary}");
+    }
+}
+
 /// The way of the data, with what differs from machine to machine left out: folders, sums, this run's folder.
 fn masked(text: &str) -> String {
     let mask = |line: &str| match line.split_once(" (").zip(line.split_once(", sha256 ")) {

@@ -11,10 +11,10 @@ mod files;
 mod user;
 mod words;
 
+pub use dice::Dice;
 pub use fault::Reason;
 pub use files::{Truth, write};
 
-use dice::Dice;
 use user::User;
 
 /// How many partitions a data set is spread over.

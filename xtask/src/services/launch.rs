@@ -23,7 +23,13 @@ pub(super) struct Instance<'a> {
     pub(super) port: u16,
     /// Kafka's controller, or Cassandra's port for its peers.
     pub(super) peer_port: u16,
+    /// Whether Cassandra syncs its commit log before it acknowledges.
+    pub(super) synced: bool,
 }
+
+/// How Cassandra's commit log is synced: in the background, as it is by default, or before each acknowledgement.
+const PERIODIC: &str = "commitlog_sync: periodic\ncommitlog_sync_period: 10s";
+const BATCH: &str = "commitlog_sync: batch";
 
 /// Writes the configuration and hands back the command.
 pub(super) fn prepare(kind: Kind, instance: &Instance<'_>) -> Result<Command> {
@@ -83,6 +89,7 @@ impl Instance<'_> {
         let path = self.folder.join(name);
         let text = template
             .replace("{{dir}}", &self.folder.to_string_lossy())
+            .replace("{{commitlog_sync}}", if self.synced { BATCH } else { PERIODIC })
             .replace("{{peer_port}}", &self.peer_port.to_string())
             .replace("{{port}}", &self.port.to_string());
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
@@ -98,7 +105,8 @@ mod tests {
     #[test]
     fn two_instances_share_no_port_and_no_folder() {
         let folder = tempfile::tempdir().unwrap();
-        let instance = Instance { folder: folder.path(), jars: folder.path(), port: 31000, peer_port: 31001 };
+        let instance =
+            Instance { folder: folder.path(), jars: folder.path(), port: 31000, peer_port: 31001, synced: true };
         for (template, name) in [
             (include_str!("conf/kafka.properties"), "kafka.properties"),
             (include_str!("conf/cassandra.yaml"), "cassandra.yaml"),

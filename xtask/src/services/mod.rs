@@ -56,6 +56,8 @@ pub struct Service {
     port: u16,
     engine: Engine,
     root: PathBuf,
+    /// Whether a write is on disk before it is acknowledged.
+    synced: bool,
 }
 
 impl Service {
@@ -72,7 +74,7 @@ impl Service {
             Some(folder) => std::path::absolute(folder).context("cannot use MILLSTREAM_SERVICES_DIR")?,
             None => shell::workspace().join("target").join("services"),
         };
-        let service = Self { kind, port, engine: Engine::Jars, root };
+        let service = Self { kind, port, engine: Engine::Jars, root, synced: false };
         if compose::available() {
             return Ok(Self { engine: Engine::Compose, ..service });
         }
@@ -83,6 +85,14 @@ impl Service {
             ),
             _ => Ok(service),
         }
+    }
+
+    /// The same engine, but one that loses no acknowledged write when it is killed. Cassandra otherwise acknowledges what
+    /// its commit log takes up to a tenth of a second later, and counts on other nodes to have it; a single node has none.
+    ///
+    /// Holds where the engine is started from its jars; an image of Cassandra has its own configuration.
+    pub fn synced(self) -> Self {
+        Self { synced: true, ..self }
     }
 
     /// Which engine this is.
@@ -140,7 +150,8 @@ impl Service {
         jars::check_java(self.kind)?;
         let jars = self.fetch()?;
         let folder = self.folder();
-        let instance = Instance { folder: &folder, jars: &jars, port: self.port, peer_port: self.port + 1 };
+        let instance =
+            Instance { folder: &folder, jars: &jars, port: self.port, peer_port: self.port + 1, synced: self.synced };
         let command = launch::prepare(self.kind, &instance)?;
         self.background().spawn(command).map(drop)
     }

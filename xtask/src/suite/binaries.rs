@@ -19,6 +19,8 @@ pub(super) struct Binaries {
     pub(super) tests: Vec<TestBinary>,
     /// The host as a user would run it.
     pub(super) host: Option<PathBuf>,
+    /// The fault harness.
+    pub(super) torture: Option<PathBuf>,
 }
 
 /// A program that runs the tests of one target.
@@ -69,6 +71,8 @@ impl Binaries {
             self.tests.push(TestBinary { folder, name: format!("{name} ({kind})"), program: program.into() });
         } else if (kind, name) == ("bin", "millstream") {
             self.host = Some(program.into());
+        } else if (kind, name) == ("bin", "torture") {
+            self.torture = Some(program.into());
         }
     }
 }
@@ -90,6 +94,7 @@ mod tests {
             artifact("millstream", "lib", false, "null"),
             artifact("millstream", "lib", true, r#""/w/target/debug/deps/millstream-1""#),
             artifact("millstream", "bin", false, r#""/w/target/debug/millstream""#),
+            artifact("torture", "bin", false, r#""/w/target/debug/torture""#),
             artifact("xtask", "bin", false, r#""/w/target/debug/xtask""#),
             r#"{"reason":"build-finished","success":true}"#.to_owned(),
             "no message at all".to_owned(),
@@ -101,6 +106,7 @@ mod tests {
             name: "millstream (lib)".into(),
             program: "/w/target/debug/deps/millstream-1".into(),
         };
-        assert_eq!(found, Binaries { tests: vec![test], host: Some("/w/target/debug/millstream".into()) });
+        let [host, torture] = ["millstream", "torture"].map(|name| Some(format!("/w/target/debug/{name}").into()));
+        assert_eq!(found, Binaries { tests: vec![test], host, torture });
     }
 }

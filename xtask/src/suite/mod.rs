@@ -1,12 +1,14 @@
 //! `cargo xtask test`: the whole test suite, in phases; which part to run goes in, a summary and a verdict come out.
 //!
-//! Everything is built once. First comes what runs natively (the host's and the plugins' own tests), then the end-to-end tests against a real Kafka and
-//! a real Cassandra. Those two are started if they do not run, and stopped again only if they were started here. A test
-//! that could not run is named, and is a failure unless that was allowed.
+//! Everything is built once. First comes what runs natively (the host's and the plugins' own tests), then the end-to-end
+//! tests against a real Kafka and a real Cassandra, which are started if they do not run, and stopped again only if they
+//! were started here. Last comes the fault harness with engines of its own. A test that could not run is named, and is a
+//! failure unless that was allowed.
 
 mod binaries;
 mod tally;
 
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -30,16 +32,19 @@ pub enum Part {
     Plugins,
     /// End to end, against the real engines
     E2e,
+    /// The fault harness, in its short form
+    Torture,
 }
 
 impl Part {
-    const ALL: [Part; 3] = [Part::Unit, Part::Plugins, Part::E2e];
+    const ALL: [Part; 4] = [Part::Unit, Part::Plugins, Part::E2e, Part::Torture];
 
     fn name(self) -> &'static str {
         match self {
             Part::Unit => "unit",
             Part::Plugins => "plugin rules",
             Part::E2e => "end to end",
+            Part::Torture => "torture",
         }
     }
 
@@ -124,8 +129,38 @@ fn run_part(part: Part, binaries: &Binaries) -> Phase {
         if part == Part::E2e {
             return with_engines(&tests, binaries.host.as_deref(), tally);
         }
+        if part == Part::Torture {
+            return without_loss(binaries, tally);
+        }
         run_all(&tests, &[], tally)
     })
+}
+
+/// The fault harness in its short form, where engines can be started.
+fn without_loss(binaries: &Binaries, tally: &mut Tally) -> Result<()> {
+    for kind in Kind::ALL {
+        if let Err(error) = Service::from_env(kind) {
+            eprintln!("{kind}: {error:#}");
+            tally.missing.push(kind.name());
+        }
+    }
+    if tally.missing.is_empty() { test(harness(binaries)?.arg("--short"), tally) } else { Ok(()) }
+}
+
+/// Runs the fault harness with these arguments; an error if anything was lost.
+pub fn torture(arguments: &[OsString]) -> Result<()> {
+    add_wasm_target()?;
+    shell::run(harness(&Binaries::build()?)?.args(arguments))
+}
+
+/// The fault harness, which starts engines of its own and breaks the host that was built with it.
+fn harness(binaries: &Binaries) -> Result<Command> {
+    let (Some(torture), Some(host)) = (&binaries.torture, &binaries.host) else {
+        bail!("the fault harness was not built")
+    };
+    let mut command = shell::program(torture);
+    command.env("MILLSTREAM_BIN", host);
+    Ok(command)
 }
 
 /// The examples in the documentation are compiled by rustdoc, not by the build above.

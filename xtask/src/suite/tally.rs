@@ -1,6 +1,6 @@
 //! Counts what programs with tests print: their lines go in, the numbers of tests and the names of failed ones come out.
 //!
-//! Reads the plain text of Rust's own test harness. Only counts; an exit code decides about failure as well.
+//! Reads the plain text of Rust's own test harness and of the fault harness. Only counts; an exit code decides about failure as well.
 
 use std::fmt;
 
@@ -25,6 +25,9 @@ impl Tally {
             self.ignored += number_before(counts, " ignored");
         } else if let Some(name) = line.strip_prefix("test ").and_then(|rest| rest.strip_suffix(" ... FAILED")) {
             self.failed.push(name.to_owned());
+        } else if let Some((name, verdict)) = line.strip_prefix("torture ").and_then(|rest| rest.split_once(" ... ")) {
+            // A line of the fault harness, with what was found behind the verdict.
+            if verdict.starts_with("ok") { self.passed += 1 } else { self.failed.push(name.to_owned()) }
         }
     }
 
@@ -78,6 +81,14 @@ mod tests {
         let tally = tally("test sink::keeps_order ... FAILED\ntest result: FAILED. 1 passed; 1 failed; 0 ignored\n");
         assert_eq!(tally.failed, ["sink::keeps_order"]);
         assert!(!tally.is_clean(true));
+    }
+
+    #[test]
+    fn counts_the_scenarios_of_the_fault_harness() {
+        let tally =
+            tally("torture kills ... ok: 10 kills (8.7 s)\ntorture stop ... FAILED (2.0 s): the meter drifts\n");
+        assert_eq!(tally.to_string(), "1 passed, 1 failed, 0 skipped");
+        assert_eq!(tally.failed, ["stop"]);
     }
 
     #[test]
