@@ -31,8 +31,8 @@ pub const STAGE_MEMORY: usize = 64 << 20;
 pub const STAGE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Longer than a broker or a node takes to fail over.
 pub const SINK_TIMEOUT: Duration = Duration::from_secs(30);
-/// Short, because everything waits for the sink.
-pub const SINK_RETRY_MAX_DELAY: Duration = Duration::from_secs(10);
+/// Short, because everything waits for the sink, and one host that asks every two seconds burdens no database.
+pub const SINK_RETRY_MAX_DELAY: Duration = Duration::from_secs(2);
 /// Longer than a batch takes in a busy database, shorter than a group waits for its members.
 pub const DRAIN: Duration = Duration::from_secs(10);
 /// About a batch under load, so that the verdict comes with the first one.

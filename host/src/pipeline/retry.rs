@@ -28,7 +28,7 @@ impl Backoff {
     /// How long to wait after one more failure.
     pub fn next(&mut self) -> Duration {
         self.failures += 1;
-        self.delays.next().unwrap_or(self.longest).min(self.longest * 2)
+        self.delays.next().unwrap_or(self.longest).min(self.longest)
     }
 
     /// Failures since the last success.

@@ -133,7 +133,7 @@ fn what_is_wrong_is_refused_with_its_reason_and_what_runs_goes_on() {
     process.until("first row", PATIENCE, || rows(&folder) > 0);
     let text = config(500, "", "");
     for (file, content, said) in [
-        ("pipeline.toml", text[..text.len() / 2].as_bytes(), "not reloaded, what runs goes on"),
+        ("pipeline.toml", &text.as_bytes()[..text.len() / 2], "not reloaded, what runs goes on"),
         ("pipeline.toml", b"[[pipeline]]\nname = \"p\"\nsauce = 1\n", "`sauce` is not a setting"),
         ("pipeline.toml", config(500, "{ field = \"email\", format = \"emale\" }", "").as_bytes(), "emale"),
         ("validate.wasm", b"no component", "it does not begin as WebAssembly does"),

@@ -4,6 +4,8 @@ use scylla::errors::{BadQuery, DbError, ExecutionError, RequestAttemptError};
 
 use crate::sink::Failure;
 
+/// The code of a failure for which no node could be asked.
+pub const UNREACHABLE: &str = "unreachable";
 /// The code of a failure for which the record is at fault only if the table is still what it was.
 pub const REFUSED: &str = "refused";
 /// The code of a failure for which the table is at fault, as it is not what it was.
@@ -32,7 +34,7 @@ pub fn of(row: u32, error: &ExecutionError) -> Failure {
         ExecutionError::RequestTimeout(_) => failure(true, "timeout", error.to_string()),
         // Connections that broke, nodes that are gone, an answer that could not be read: it may have been written or
         // not, and writing it again does no harm.
-        _ => failure(true, "unreachable", error.to_string()),
+        _ => failure(true, UNREACHABLE, error.to_string()),
     }
 }
 

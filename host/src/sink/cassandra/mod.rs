@@ -59,7 +59,16 @@ impl Sink for CassandraTable {
             }
             let mut failures = buffer.fill(prepared.table(), stamps, batch, rows, prepared.ttl_s());
             let encoded: Vec<EncodedRow<'_>> = buffer.rows().collect();
-            failures.extend(prepared.send(&encoded).await);
+            // The driver's own limit is for each request, and an attempt is many of them.
+            let timeout = prepared.timeout();
+            match tokio::time::timeout(timeout, prepared.send(&encoded)).await {
+                Ok(failed) => failures.extend(failed),
+                Err(_) => {
+                    let detail = format!("not all rows were confirmed within {timeout:?}");
+                    let rows: Vec<u32> = encoded.iter().map(EncodedRow::row).collect();
+                    failures.extend(retry_all(&rows, "timeout", &detail));
+                }
+            }
             failures.sort_unstable_by_key(|failure| failure.row);
             failures
         })

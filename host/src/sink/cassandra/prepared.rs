@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::{
     connect,
     encode::EncodedRow,
-    failure::{REFUSED, SCHEMA_CHANGED},
+    failure::{REFUSED, SCHEMA_CHANGED, UNREACHABLE},
     schema::{self, table_name},
     send::Sender,
     shape::differences,
@@ -22,6 +22,9 @@ use crate::{
     config::CassandraSink,
     sink::{Failure, OpenContext, OpenError, table::Table},
 };
+
+/// How long connecting anew may take before it is tried again.
+const RECONNECT: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// See the module.
 pub struct Prepared {
@@ -37,6 +40,8 @@ pub struct Prepared {
     cluster: Arc<ClusterState>,
     /// Whether the table was found unable to take the rows; then none are sent until it is.
     unfit: bool,
+    /// Whether no node could be reached the last time.
+    cut_off: bool,
 }
 
 /// Why no row can be written at present.
@@ -59,12 +64,17 @@ impl Prepared {
         let insert = schema::prepare_insert(&session, config, context, &table, ttl_s).await?;
         let sender = Sender::new(Arc::clone(&session), insert, &config.keyspace, config.concurrency);
         let (config, context) = (config.clone(), context.clone());
-        Ok(Self { config, context, session, table, sender, ttl_s, version, cluster, unfit: false })
+        Ok(Self { config, context, session, table, sender, ttl_s, version, cluster, unfit: false, cut_off: false })
     }
 
     /// The columns that are written. They stay the same; one that the table gets later is left null.
     pub fn table(&self) -> &Table {
         &self.table
+    }
+
+    /// How long an attempt may take.
+    pub fn timeout(&self) -> std::time::Duration {
+        self.context.timeout
     }
 
     /// How many seconds a row lives; `None` where it stays.
@@ -74,6 +84,9 @@ impl Prepared {
 
     /// Makes sure, before rows are encoded, that the table can take them as far as the driver knows.
     pub async fn catch_up(&mut self) -> Result<(), Change> {
+        if self.cut_off {
+            self.reconnect().await?;
+        }
         let known = self.session.get_cluster_state();
         if !self.unfit {
             if Arc::ptr_eq(&known, &self.cluster) {
@@ -92,6 +105,7 @@ impl Prepared {
     /// longer the same are to be tried again, encoded anew.
     pub async fn send(&mut self, rows: &[EncodedRow<'_>]) -> Vec<Failure> {
         let mut failures = self.sender.send(rows).await;
+        self.cut_off = !failures.is_empty() && failures.iter().all(|failure| failure.code == UNREACHABLE);
         let is_doubtful = |failure: &Failure| failure.code == REFUSED || failure.code == SCHEMA_CHANGED;
         let Some(said) = failures.iter().find(|failure| is_doubtful(failure)).map(|failure| failure.detail.clone())
         else {
@@ -111,6 +125,19 @@ impl Prepared {
         failures
     }
 
+    /// Connects anew. The driver would do so by itself, after waits that grow with the length of an outage.
+    async fn reconnect(&mut self) -> Result<(), Change> {
+        let connected = tokio::time::timeout(RECONNECT, connect::connect(&self.config, &self.context)).await;
+        let unreachable = |detail: String| Change { code: UNREACHABLE, detail };
+        let session = connected
+            .map_err(|_| unreachable(format!("no answer from {} within {RECONNECT:?}", self.config.nodes.join(", "))))?
+            .map_err(|error| unreachable(error.message))?;
+        self.session = Arc::new(session);
+        self.cut_off = false;
+        // The statement belongs to the old connection.
+        self.look_again().await
+    }
+
     async fn look_again(&mut self) -> Result<(), Change> {
         self.unfit = true;
         let timeout = self.context.timeout;
@@ -123,7 +150,7 @@ impl Prepared {
 
     async fn prepare_again(&mut self) -> Result<(), Change> {
         let Self { config, context, session, .. } = &*self;
-        let unread = |error: String| Change { code: "unreachable", detail: error };
+        let unread = |error: String| Change { code: UNREACHABLE, detail: error };
         let changed = |what: String| Change { code: SCHEMA_CHANGED, detail: what };
         // Before all else: a change that comes in between is one more change.
         let version = version(session).await;

@@ -87,11 +87,16 @@ pub async fn prepare_insert(
     let ttl = if ttl_s.is_some() { " AND TTL ?" } else { "" };
     let cql =
         format!("INSERT INTO {} ({}) VALUES ({marks}) USING TIMESTAMP ?{ttl}", table_name(config), names.join(", "));
-    let mut insert = session.prepare(cql.as_str()).await.map_err(|error| OpenError {
-        url: context.display.clone(),
-        message: format!("cannot prepare `{cql}`: {error}"),
-        hint: None,
-        retryable: !matches!(&error, PrepareError::AllAttemptsFailed { first_attempt } if is_refusal(first_attempt)),
+    let mut insert = session.prepare(cql.as_str()).await.map_err(|error| {
+        let refused = matches!(&error, PrepareError::AllAttemptsFailed { first_attempt } if is_refusal(first_attempt));
+        // Of several hosts that create the table at the same time, one may ask before the node has it.
+        let not_yet = config.create.is_some() && error.to_string().contains("does not exist");
+        OpenError {
+            url: context.display.clone(),
+            message: format!("cannot prepare `{cql}`: {error}"),
+            hint: None,
+            retryable: !refused || not_yet,
+        }
     })?;
     // The write timestamp makes it so.
     insert.set_is_idempotent(true);

@@ -30,16 +30,18 @@ use crate::{
     record::{Batch, Positions},
 };
 
-/// Longest time that leaving the group may take before the host goes on without waiting.
-const CLOSE: Duration = Duration::from_secs(10);
+/// Longest time that leaving the group may take before the host goes on without waiting. In the middle of a rebalance
+/// it can take the coordinator's time; an orderly stop has less.
+const CLOSE: Duration = Duration::from_millis(800);
 
 /// librdkafka's defaults fetch ahead 64 MiB and answers of 50 MiB; these keep the whole host below 200 MiB. The
-/// session is short so that the partitions of a host that died are read on soon.
+/// session is short so that the partitions of a host that died are read on soon, and longer than a broker takes to start
+/// anew: a session that ends meanwhile costs the group a rebalance, and this host what it had read.
 const DEFAULTS: [(&str, &str); 5] = [
     ("queued.max.messages.kbytes", "16384"),
     ("fetch.message.max.bytes", "1048576"),
     ("fetch.max.bytes", "16777216"),
-    ("session.timeout.ms", "10000"),
+    ("session.timeout.ms", "20000"),
     ("statistics.interval.ms", "0"),
 ];
 
