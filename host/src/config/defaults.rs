@@ -27,6 +27,8 @@ pub const HTTP_RETRY_MAX_DELAY: Duration = Duration::from_secs(60);
 pub const GENERATOR_SEED: u64 = 1;
 /// As much as the guests of this repository need at batches of 1 MiB, many times over.
 pub const STAGE_MEMORY: usize = 64 << 20;
+/// A batch of the default size may grow sixteenfold.
+pub const STAGE_OUTPUT: usize = 16 << 20;
 /// A call takes milliseconds; after a second the plugin is stuck.
 pub const STAGE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Longer than a broker or a node takes to fail over.

@@ -222,6 +222,8 @@ pub struct StageConfig {
     pub config: serde_json::Value,
     /// `memory`: most linear memory, in bytes. Default 64 MiB.
     pub memory: usize,
+    /// `output`: most bytes that one call may return. Default 16 MiB.
+    pub output: usize,
     /// `timeout` of one call. Default 1 s.
     pub timeout: Duration,
     /// Where the stage stands in the file: byte offsets of its table, for messages about its plugin.

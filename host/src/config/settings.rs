@@ -68,6 +68,7 @@ pub const SETTINGS: &[Setting] = &[
     row("plugin", Place::Stage, ALL, T::Path, D::Required, "a `.wasm` file, or a crate folder that the host builds"),
     row("config", Place::Stage, ALL, T::Anything, D::Words("empty"), "handed to the plugin as JSON"),
     row("memory", Place::Stage, ALL, T::Bytes(d::MIN_STAGE_MEMORY, d::MAX_STAGE_MEMORY), D::Bytes(d::STAGE_MEMORY), "most memory of an instance"),
+    row("output", Place::Stage, ALL, T::Bytes(d::MIN_BYTES, d::MAX_BYTES), D::Bytes(d::STAGE_OUTPUT), "most bytes that one call may return"),
     row("timeout", Place::Stage, ALL, T::Time(d::MIN_TIME, d::MAX_STAGE_TIMEOUT), D::Time(d::STAGE_TIMEOUT), "longest time for one call"),
 
     row("url", Place::Sink, ALL, T::Url, D::Required, "where to write: `kafka://host:port/topic`, `cassandra://[user:password@]host[:port]/keyspace.table`, `log:topic`, `sqlite:path/table`, `file:path`, `stdout:`, `discard:`"),

@@ -33,6 +33,7 @@ pub(super) fn stages(cx: &mut Context<'_>, pipeline: &Section<'_>) -> Vec<StageC
             names.push(name.clone());
         }
         let memory = section.bytes(cx, "memory").unwrap_or(d::STAGE_MEMORY);
+        let output = section.bytes(cx, "output").unwrap_or(d::STAGE_OUTPUT);
         let timeout = section.time(cx, "timeout").unwrap_or(d::STAGE_TIMEOUT);
         let config = match section.table(cx, "config") {
             Some(table) => {
@@ -47,6 +48,7 @@ pub(super) fn stages(cx: &mut Context<'_>, pipeline: &Section<'_>) -> Vec<StageC
             plugin: cx.in_folder(&plugin.value),
             config,
             memory,
+            output,
             timeout,
             span: section.span.clone(),
             plugin_span: plugin.span,

@@ -72,7 +72,7 @@ fn stage_spec(pipeline: &str, stage: &StageConfig, plugin: Plugin) -> StageSpec 
         name: StageName { pipeline: pipeline.into(), stage: stage.name.as_str().into() },
         plugin,
         config: stage.config.to_string(),
-        limits: Limits { memory: stage.memory, timeout: stage.timeout },
+        limits: Limits { memory: stage.memory, timeout: stage.timeout, output: stage.output },
     }
 }
 

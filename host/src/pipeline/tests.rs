@@ -96,7 +96,7 @@ fn chain() -> Chain {
     let built = build(&folder, &mut |_| {}).unwrap();
     let plugin = Plugin::load(&PluginEngine::new().unwrap(), &built.wasm).unwrap();
     let name = StageName { pipeline: "p".into(), stage: "seen".into() };
-    let limits = Limits { memory: 16 << 20, timeout: Duration::from_secs(1) };
+    let limits = Limits { memory: 16 << 20, timeout: Duration::from_secs(1), output: 16 << 20 };
     Chain::new(vec![StageSpec { name, plugin, config: "{}".to_owned(), limits }]).unwrap()
 }
 

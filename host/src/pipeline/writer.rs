@@ -118,9 +118,7 @@ impl Writer {
                 Err(error) => Err(Ended::Ledger(error)),
             };
         }
-        if let Some(write) = Arc::get_mut(&mut batch.write) {
-            write.replay = Some(Arc::new(replay));
-        }
+        Arc::make_mut(&mut batch.write).replay = Some(Arc::new(replay));
         Ok(())
     }
 

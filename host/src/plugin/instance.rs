@@ -50,6 +50,8 @@ pub struct Limits {
     pub memory: usize,
     /// Time of one call.
     pub timeout: Duration,
+    /// What a call may return: new values, keys and reasons, in bytes.
+    pub output: usize,
 }
 
 /// Who an instance works for; for messages.
@@ -165,7 +167,7 @@ impl Instance {
         (guest.rows, guest.first_row, guest.now) = (rows, first_row, now);
         self.store.set_epoch_deadline(ticks(self.limits.timeout));
         match self.plugin.millstream_plugin_stage().call_process(&mut self.store, batch) {
-            Ok(Ok(outcome)) => check(rows, outcome).map_err(CallError::Answer),
+            Ok(Ok(outcome)) => check(rows, outcome, self.limits.output).map_err(CallError::Answer),
             Ok(Err(message)) => Err(CallError::Refused(message)),
             Err(error) => Err(call_error(&self.store, &self.limits, &error)),
         }

@@ -40,7 +40,11 @@ impl Outcome {
 }
 
 /// Checks an answer for a batch of `rows` records; the error says what is wrong.
-pub(super) fn check(rows: u32, said: types::Outcome) -> Result<Outcome, String> {
+pub(super) fn check(rows: u32, said: types::Outcome, most: usize) -> Result<Outcome, String> {
+    let bytes = said.out.data.len() + said.out_keys.as_ref().map_or(0, |keys| keys.data.len());
+    if bytes > most {
+        return Err(format!("{bytes} bytes; {most} are the most"));
+    }
     if said.codes.len() != rows as usize {
         return Err(format!("{} codes for {rows} records", said.codes.len()));
     }
@@ -102,9 +106,9 @@ mod tests {
 
     #[test]
     fn answers_that_fit_are_taken() {
-        assert!(check(3, said(&[0, 0, 0], &[], &[], None)).is_ok_and(|o| o.keeps_all()));
-        assert!(check(4, said(&[1, 2, 3, 4], &[1, 2, 3, 4, 5], &[2], Some(&[1, 2, 3]))).is_ok());
-        assert!(check(1, said(&[4], &[], &[0], None)).is_ok());
+        assert!(check(3, said(&[0, 0, 0], &[], &[], None), 100).is_ok_and(|o| o.keeps_all()));
+        assert!(check(4, said(&[1, 2, 3, 4], &[1, 2, 3, 4, 5], &[2], Some(&[1, 2, 3])), 100).is_ok());
+        assert!(check(1, said(&[4], &[], &[0], None), 100).is_ok());
     }
 
     #[test]
@@ -121,7 +125,7 @@ mod tests {
             said(&[2, 3], &[5, 2], &[], None),
         ];
         for said in wrong {
-            assert!(check(2, said.clone()).is_err(), "{said:?}");
+            assert!(check(2, said.clone(), 100).is_err(), "{said:?}");
         }
     }
 }

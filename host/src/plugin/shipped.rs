@@ -25,7 +25,7 @@ fn start(name: &str, config: &str) -> Instance {
     let plugin = Plugin::load(&engine, &built.wasm).unwrap();
     assert_eq!(plugin.sha256(), built.sha256);
     let stage = StageName { pipeline: "p".into(), stage: name.into() };
-    let limits = Limits { memory: 64 << 20, timeout: Duration::from_secs(10) };
+    let limits = Limits { memory: 64 << 20, timeout: Duration::from_secs(10), output: 16 << 20 };
     let (instance, descriptor) =
         Instance::new(&plugin, &stage, config, &limits, Arc::new(Mutex::new(StageState::new()))).unwrap();
     assert_eq!((descriptor.name.as_str(), descriptor.version.as_str()), (name, env!("CARGO_PKG_VERSION")));

@@ -12,4 +12,6 @@ pub use processed::{Author, Dropped, Processed, Rejected};
 pub use stage::{Stage, StageSpec};
 
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod tests;

@@ -16,7 +16,7 @@ fn spec(engine: &PluginEngine, folder: &str, stage: &str, config: &str) -> Stage
         name: StageName { pipeline: "p".into(), stage: stage.into() },
         plugin: Plugin::load(engine, &built.wasm).unwrap(),
         config: config.to_owned(),
-        limits: Limits { memory: 16 << 20, timeout: Duration::from_millis(200) },
+        limits: Limits { memory: 16 << 20, timeout: Duration::from_millis(200), output: 16 << 20 },
     }
 }
 
@@ -25,7 +25,7 @@ fn misbehaving(stages: &[&str]) -> Chain {
     Chain::new(stages.iter().map(|stage| spec(&engine, "tests/guests/misbehave", stage, "{}")).collect()).unwrap()
 }
 
-fn batch(values: &[&str], first_offset: i64) -> Arc<Batch> {
+pub(super) fn batch(values: &[&str], first_offset: i64) -> Arc<Batch> {
     let mut batch = Batch::new("t".into());
     for (value, offset) in values.iter().zip(first_offset..) {
         let (value, headers) = (Some(value.as_bytes()), Headers::default());
@@ -34,7 +34,7 @@ fn batch(values: &[&str], first_offset: i64) -> Arc<Batch> {
     Arc::new(batch)
 }
 
-fn kept(processed: &Processed) -> Vec<String> {
+pub(super) fn kept(processed: &Processed) -> Vec<String> {
     let value = |row| String::from_utf8(processed.write.record(row).value.unwrap().to_vec()).unwrap();
     (0..processed.write.len() as u32).map(value).collect()
 }
