@@ -13,7 +13,8 @@ use std::{
 
 use super::{
     Seconds, StageState, Totals, Writes,
-    frame::{FRAME_HEAD, FrameWriter, MAX_PAYLOAD, Malformed, Restore, Restored, read_payload},
+    frame::{FrameWriter, Malformed, Restore, Restored, read_payload},
+    scan::{Next, holds_frame, next_frame},
 };
 use crate::{
     config::Durability,
@@ -375,46 +376,6 @@ fn read_segment(path: &Path, last: bool, restore: &mut Restore<'_>) -> Result<()
 
 fn damaged(path: &Path, offset: u64, what: &Malformed) -> ChangelogError {
     ChangelogError::Damaged { path: path.to_owned(), offset, what: what.to_string() }
-}
-
-enum Next<'a> {
-    End,
-    Frame(&'a [u8], &'a [u8]),
-    /// The last thing in the file, and not whole.
-    Torn,
-    Bad,
-}
-
-fn next_frame(rest: &[u8]) -> Next<'_> {
-    if rest.is_empty() {
-        return Next::End;
-    }
-    // A file system may lengthen a file before the data arrives: zeros to the end are a torn frame as well.
-    if rest.iter().all(|byte| *byte == 0) {
-        return Next::Torn;
-    }
-    let Some((head, tail)) = rest.split_first_chunk::<FRAME_HEAD>() else { return Next::Torn };
-    let [l0, l1, l2, l3, c0, c1, c2, c3] = *head;
-    let length = u32::from_le_bytes([l0, l1, l2, l3]) as usize;
-    let Some((payload, after)) = tail.split_at_checked(length) else {
-        return if length > MAX_PAYLOAD { Next::Bad } else { Next::Torn };
-    };
-    if crc32fast::hash(payload) == u32::from_le_bytes([c0, c1, c2, c3]) {
-        return Next::Frame(payload, after);
-    }
-    if after.is_empty() { Next::Torn } else { Next::Bad }
-}
-
-/// Whether the frame of that number is somewhere in these bytes: then a length before it is wrong, and cutting off what
-/// seems to be torn would lose what was committed.
-fn holds_frame(bytes: &[u8], seq: u64) -> bool {
-    let number = seq.to_le_bytes();
-    let mut starts = memchr::memmem::find_iter(bytes, &number).filter_map(|at| at.checked_sub(FRAME_HEAD));
-    starts.any(|start| {
-        let frame = next_frame(bytes.get(start..).unwrap_or_default());
-        // Zeros would be an empty frame with the right checksum.
-        matches!(frame, Next::Frame(payload, _) if payload.starts_with(&number))
-    })
 }
 
 fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ChangelogError {

@@ -3,6 +3,7 @@
 
 mod changelog;
 mod frame;
+mod scan;
 mod stage;
 mod table;
 mod topic;
