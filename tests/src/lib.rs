@@ -1,5 +1,5 @@
 //! What the end-to-end tests share.
 
-pub use xtask::stack::service;
+pub use xtask::stack::{service, skip};
 
 pub mod process;

@@ -133,17 +133,28 @@ impl Process {
     /// Starts the binary in a folder. Of the environment it does not see what would change its output.
     pub fn start(folder: &Path, arguments: &[&str]) -> Self {
         let mut command = Command::new(binary());
-        command.current_dir(folder).args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.current_dir(folder).args(arguments);
         for name in ["MILLSTREAM_LOG", "MILLSTREAM_LOG_FORMAT", "RANDOM_USER_URL", "COLUMNS"] {
             command.env_remove(name);
         }
         if arguments.first().is_some_and(|verb| ["run", "check", "demo"].contains(verb)) {
             command.args(["--log-format", "text"]);
         }
+        Self::of(&mut command)
+    }
+
+    /// Starts a command that becomes the binary.
+    pub fn of(command: &mut Command) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
         let stdout = Captured::of(child.stdout.take().expect("it is piped"));
         let stderr = Captured::of(child.stderr.take().expect("it is piped"));
         Self { child, began: Instant::now(), stdout, stderr }
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// What it has printed so far, on both outputs.

@@ -23,15 +23,20 @@ pub fn service(name: &str) -> Option<String> {
     if let Some(address) = std::env::var(&variable).ok().filter(|address| !address.is_empty()) {
         return Some(address);
     }
+    skip(&format!("{variable} is not set; `cargo xtask test` starts {name} and sets it"));
+    None
+}
+
+/// Notes the calling test as skipped, with the reason; it has to return.
+pub fn skip(reason: &str) {
     // The test harness names a test's thread after it.
     let test = std::thread::current().name().unwrap_or("a test").to_owned();
-    eprintln!("skipped {test}: {variable} is not set; `cargo xtask test` starts {name} and sets it");
+    eprintln!("skipped {test}: {reason}");
     if let Some(file) = std::env::var_os(SKIPPED_VARIABLE)
-        && let Err(error) = note(Path::new(&file), &test, &format!("{variable} is not set"))
+        && let Err(error) = note(Path::new(&file), &test, reason)
     {
         eprintln!("skipped {test}, and could not note it: {error:#}");
     }
-    None
 }
 
 /// Adds a line. Tests run side by side, in several processes: one short write in append mode is never torn.

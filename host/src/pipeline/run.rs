@@ -164,7 +164,7 @@ async fn live_until(
         // The stages were swapped while the pipeline was being opened.
         return Ok(None);
     }
-    versions.began(chain.authors(), &resume);
+    versions.began(chain.authors(), &resume, Duration::ZERO);
 
     let room = Arc::new(Semaphore::new(READ_AHEAD));
     let (made, made_out) = mpsc::channel(WRITE_BEHIND);

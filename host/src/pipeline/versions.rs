@@ -4,6 +4,7 @@ use std::{
     io::Write as _,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use serde::Serialize;
@@ -11,7 +12,7 @@ use serde::Serialize;
 use crate::{record::Positions, transform::Author};
 
 /// Entries that are kept in memory; the file has all.
-const KEPT: usize = 1_000;
+const KEPT: usize = 2_000;
 
 /// From when on which versions ran.
 #[derive(Debug, Clone, Serialize)]
@@ -25,6 +26,9 @@ pub struct Began {
     pub why: Option<String>,
     /// The stages, in order.
     pub stages: Vec<Ran>,
+    /// How long records were held up by it: for the swap itself, and for being judged by the version before as well while
+    /// this one was on probation. In microseconds.
+    pub pause_us: u64,
     /// Of each partition, the first offset that they handled. A partition that is left out: from its first one on.
     pub since: Vec<(i32, i64)>,
 }
@@ -71,17 +75,25 @@ impl Versions {
     }
 
     /// These versions handle what comes after `since`.
-    pub(super) fn began(&self, authors: &[Author], since: &Positions) {
+    pub(super) fn began(&self, authors: &[Author], since: &Positions, pause: Duration) {
         let event = if self.entries().is_empty() { "started" } else { "swapped" };
-        self.add(event, None, authors, since);
+        self.add(event, None, authors, since, pause);
+    }
+
+    /// What ran last held records up for so much longer.
+    pub(super) fn held_up(&self, pause: Duration) {
+        let mut entries = self.0.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(last) = entries.last_mut() {
+            last.pause_us += pause.as_micros() as u64;
+        }
     }
 
     /// The versions before handle what comes after `since` again.
     pub(super) fn put_back(&self, authors: &[Author], since: &Positions, why: &str) {
-        self.add("put back", Some(why.to_owned()), authors, since);
+        self.add("put back", Some(why.to_owned()), authors, since, Duration::ZERO);
     }
 
-    fn add(&self, event: &'static str, why: Option<String>, authors: &[Author], since: &Positions) {
+    fn add(&self, event: &'static str, why: Option<String>, authors: &[Author], since: &Positions, pause: Duration) {
         let ran = |author: &Author| Ran {
             stage: author.stage.clone(),
             plugin: author.plugin.clone(),
@@ -89,7 +101,8 @@ impl Versions {
             sha256: author.sha256.clone(),
         };
         let stages = authors.iter().map(ran).collect();
-        let began = Began { time_ms: super::now_ms(), event, why, stages, since: since.iter().collect() };
+        let (pause_us, since) = (pause.as_micros() as u64, since.iter().collect());
+        let began = Began { time_ms: super::now_ms(), event, why, stages, pause_us, since };
         if let Err(error) = self.append(&began) {
             tracing::warn!(file = %self.0.file.display(), "cannot write the log of versions: {error}");
         }

@@ -8,7 +8,11 @@
 //! Whatever must happen between two batches with nothing under way (taking over partitions, giving them up) waits in the
 //! same line as the batches.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
@@ -221,7 +225,10 @@ impl Worker {
     fn ran(&mut self, batch: Arc<Batch>, processed: Processed) -> Result<(), WorkerError> {
         self.reached.merge(&processed.positions);
         let Some(OnTrial { trial, .. }) = &mut self.trial else { return self.hand_over(batch, processed) };
-        if let Some(processed) = trial.judge(&mut self.parts.chain, batch.clone(), processed) {
+        let begun = Instant::now();
+        let judged = trial.judge(&mut self.parts.chain, batch.clone(), processed);
+        self.parts.versions.held_up(begun.elapsed());
+        if let Some(processed) = judged {
             self.hand_over(batch, processed)?;
         }
         self.decide(false)
@@ -253,6 +260,7 @@ impl Worker {
     /// Goes on with other versions from the next batch on. Those under way were made by the old one.
     fn swap(&mut self, swap: Swap) {
         let Swap { id, mut chain, probation, swapped, done } = swap;
+        let begun = Instant::now();
         if let Err(error) = chain.project_for_sink(&self.parts.sink_fields) {
             // Nobody may be waiting any more.
             let _ = swapped.send(Err(super::chain_of(&error)));
@@ -260,7 +268,7 @@ impl Worker {
         }
         chain.adopt(&mut self.parts.chain);
         let old = std::mem::replace(&mut self.parts.chain, chain);
-        self.parts.versions.began(self.parts.chain.authors(), &self.reached);
+        self.parts.versions.began(self.parts.chain.authors(), &self.reached, begun.elapsed());
         let _ = swapped.send(Ok(()));
         self.trial = Some(OnTrial { trial: Trial::new(old, probation), id, done });
     }

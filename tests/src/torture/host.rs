@@ -85,12 +85,20 @@ impl Host {
         }
     }
 
+    /// The memory that it has in RAM now, in KiB.
+    pub fn rss_kib(&self) -> u64 {
+        self.status("VmRSS:")
+    }
+
+    fn status(&self, field: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix(field));
+        line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+    }
+
     /// The most memory that it has had in RAM so far, in KiB.
     pub fn peak_kib(&mut self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let now = line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0);
-        self.peak_kib = self.peak_kib.max(now);
+        self.peak_kib = self.peak_kib.max(self.status("VmHWM:"));
         self.peak_kib
     }
 

@@ -136,6 +136,7 @@ fn run(name: Name, arguments: &Arguments, seed: u64, folder: &Path, with: (&Engi
         Name::Cassandra => scenario::outages::run(&mut trial, Kind::Cassandra, sizes.times, sizes.time),
         Name::Kafka => scenario::outages::run(&mut trial, Kind::Kafka, sizes.times, sizes.time),
         Name::Group => scenario::group::run(&mut trial, sizes.time),
+        Name::Swaps => scenario::swaps::run(&mut trial, sizes.times),
     }
 }
 

@@ -17,11 +17,13 @@ pub enum Name {
     Kafka,
     /// Three hosts in one group, one lost and one started every few seconds
     Group,
+    /// Another version of a plugin swapped in again and again
+    Swaps,
 }
 
 impl Name {
     /// In the order in which they run: what fails fastest comes first.
-    pub const ALL: [Name; 5] = [Name::Kills, Name::Stop, Name::Cassandra, Name::Kafka, Name::Group];
+    pub const ALL: [Name; 6] = [Name::Kills, Name::Stop, Name::Swaps, Name::Cassandra, Name::Kafka, Name::Group];
 
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -30,6 +32,7 @@ impl Name {
             Name::Cassandra => "cassandra",
             Name::Kafka => "kafka",
             Name::Group => "group",
+            Name::Swaps => "swaps",
         }
     }
 }
@@ -52,6 +55,9 @@ pub struct Wanted {
     /// Stops of `stop` [default: 50]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     stops: Option<u64>,
+    /// Swaps of `swaps` [default: 1000]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    swaps: Option<u64>,
     /// Outages of `cassandra` and `kafka` [default: 10 and 5]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     outages: Option<u64>,
@@ -70,6 +76,7 @@ impl Wanted {
             ("records", self.records),
             ("kills", self.kills),
             ("stops", self.stops),
+            ("swaps", self.swaps),
             ("outages", self.outages),
             ("freeze", self.freeze),
             ("seconds", self.seconds),
@@ -102,11 +109,14 @@ impl Sizes {
             (Name::Kafka, true) => (20_000, 1, 0),
             (Name::Group, false) => (500_000, 0, 180),
             (Name::Group, true) => (40_000, 0, 30),
+            (Name::Swaps, false) => (1_000_000, 1_000, 0),
+            (Name::Swaps, true) => (20_000, 10, 0),
         };
         let wanted_times = match name {
             Name::Kills => wanted.kills,
             Name::Stop => wanted.stops,
             Name::Cassandra | Name::Kafka => wanted.outages,
+            Name::Swaps => wanted.swaps,
             Name::Group => None,
         };
         let wanted_seconds = match name {

@@ -65,6 +65,8 @@ pub struct Tuning {
     /// State in a topic instead of files.
     pub state_in_topic: bool,
     pub sink_timeout: Option<Duration>,
+    /// Plugins in the host's own folder, and an admin address, so that versions can be swapped.
+    pub admin: Option<std::net::SocketAddr>,
     /// Most that is fetched ahead. A whole trial fits into the default, and would never notice that Kafka was away.
     pub prefetch_kib: Option<u32>,
 }
@@ -108,6 +110,12 @@ impl Trial<'_> {
         self.engines.create_topic(&self.letters(), PARTITIONS)
     }
 
+    /// The bytes of a plugin's component.
+    pub fn component(&self, plugin: &str) -> Result<Vec<u8>> {
+        let path = self.built.plugins.join(plugin).with_extension("wasm");
+        std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))
+    }
+
     /// A folder for hosts of this trial.
     pub fn home(&self, name: &str) -> Result<Home> {
         Home::new(self.folder.join(name), self.built.binary.clone(), &self.config(name))
@@ -120,7 +128,11 @@ impl Trial<'_> {
     fn config(&self, name: &str) -> String {
         let (kafka, cassandra) = (self.engines.kafka.address(), self.engines.cassandra.address());
         let (topic, letters, table) = (self.topic(), self.letters(), self.table());
-        let plugins = self.built.plugins.display();
+        let plugins = match self.tuning.admin {
+            Some(_) => ".".to_owned(),
+            None => self.built.plugins.display().to_string(),
+        };
+        let admin = self.tuning.admin.map_or_else(String::new, |admin| format!("[host]\nadmin = \"{admin}\"\n\n"));
         let instance = if self.tuning.instance { format!("instance = \"{name}\"\n") } else { String::new() };
         let state = match self.tuning.state_in_topic {
             true => format!("[pipeline.state]\nurl = \"kafka://{kafka}/{topic}.state\"\n\n"),
@@ -135,7 +147,7 @@ impl Trial<'_> {
             .prefetch_kib
             .map_or_else(String::new, |kib| format!("options = {{ \"queued.max.messages.kbytes\" = \"{kib}\" }}\n"));
         format!(
-            "[[pipeline]]\nname = \"store\"\ndead_letters = {{ url = \"kafka://{kafka}/{letters}\" }}\n\n\
+            "{admin}[[pipeline]]\nname = \"store\"\ndead_letters = {{ url = \"kafka://{kafka}/{letters}\" }}\n\n\
              [pipeline.source]\nurl = \"kafka://{kafka}/{topic}\"\ngroup = \"{topic}\"\nbatch_records = {BATCH_RECORDS}\n{instance}{prefetch}\n\
              {state}[[pipeline.stage]]\nname = \"validate\"\nplugin = \"{plugins}/validate.wasm\"\n\n\
              [[pipeline.stage]]\nname = \"dedup\"\nplugin = \"{plugins}/dedup.wasm\"\n\

@@ -41,6 +41,13 @@ impl Reader<'_> {
         };
         let (mut list, mut extents) = (TopicPartitionList::new(), BTreeMap::new());
         for (partition, known) in known {
+            if let (None, Some(committed)) = (known.changelog, known.committed) {
+                tracing::warn!(
+                    url = %self.task.url, group = %self.task.group, partition, committed,
+                    "the group has read this partition before and the state here knows nothing of it: going on at the group's \
+                     position, without what stages kept of earlier records"
+                );
+            }
             let at = match begin(known, self.task.start) {
                 Begin::At(at) => at,
                 Begin::AfterGap { at, expired } => {

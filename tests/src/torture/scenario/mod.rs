@@ -4,6 +4,7 @@ pub mod group;
 pub mod kills;
 pub mod outages;
 pub mod stop;
+pub mod swaps;
 
 use std::time::{Duration, Instant};
 

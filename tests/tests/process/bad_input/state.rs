@@ -1,8 +1,8 @@
 //! The folder of the state: in use by another process, or damaged.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, process::Command};
 
-use millstream_tests::process::{Folder, PATIENCE, STOP, Signal};
+use millstream_tests::process::{Folder, PATIENCE, Process, STOP, Signal, binary};
 
 use super::FROM_GENERATOR;
 
@@ -54,4 +54,54 @@ fn a_torn_end_is_cut_off_and_said() {
     let bytes = std::fs::read(&segment).expect("reading the segment");
     std::fs::write(&segment, &bytes[..bytes.len() - 3]).expect("writing the segment");
     folder.run(&["run"]).assert(0, &["cut off a frame that was not written whole", "nothing lost: 300 consumed"]);
+}
+
+#[test]
+fn a_segment_of_another_version_is_named_and_what_can_be_done_is_said() {
+    let (folder, segment) = with_state();
+    let mut bytes = std::fs::read(&segment).expect("a segment");
+    bytes[..8].copy_from_slice(b"MSCLOG00");
+    std::fs::write(&segment, bytes).expect("writing");
+    let name = segment.file_name().and_then(|name| name.to_str()).expect("a name");
+    folder.run(&["run"]).assert(1, &[name, "is not a changelog of this version; move the folder away to begin anew"]);
+}
+
+#[test]
+fn a_segment_that_ends_early_with_later_ones_behind_it_is_named() {
+    let (folder, segment) = with_state();
+    // Another run makes another segment.
+    folder.run(&["run", "--for", "200ms"]).assert(0, &[]);
+    let length = std::fs::metadata(&segment).expect("a segment").len();
+    std::fs::OpenOptions::new().write(true).open(&segment).and_then(|file| file.set_len(length - 3)).expect("cutting");
+    let name = segment.file_name().and_then(|name| name.to_str()).expect("a name");
+    folder.run(&["run"]).assert(1, &[name, "is damaged at byte", "restore the file from a backup"]);
+}
+
+/// A disk of 600 KiB, in a mount namespace of the host's own. `None`, said loudly, where the machine allows none.
+fn on_a_small_disk(folder: &Folder) -> Option<Process> {
+    let mount = "mount -t tmpfs -o size=600k tmpfs small && head -c 572k /dev/zero > small/filler";
+    std::fs::create_dir(folder.path("small")).expect("a folder");
+    let tried = Command::new("unshare").args(["-rm", "sh", "-c", mount]).current_dir(folder.path("")).status();
+    if !tried.is_ok_and(|status| status.success()) {
+        millstream_tests::skip("`unshare -rm` and `mount`, which make a small disk, are not allowed here");
+        return None;
+    }
+    let script = format!("{mount} && exec '{}' run --log-format text", binary().display());
+    Some(Process::of(Command::new("unshare").args(["-rm", "sh", "-c", &script]).current_dir(folder.path(""))))
+}
+
+#[test]
+fn a_full_disk_is_waited_out_and_nothing_is_lost() {
+    let folder = Folder::with(
+        "[host]\ndata_dir = \"small/data\"\n[[pipeline]]\nname = \"p\"\ndead_letters = { url = \"file:dead.jsonl\" }\n\
+         source = { url = \"generator:users\", rate = 20000, batch_records = 100, records = 60000 }\n\
+         sink = { url = \"file:out.jsonl\" }\n",
+    );
+    let Some(process) = on_a_small_disk(&folder) else { return };
+    process.until_it_says(&["cannot append to", "No space left on device", "trying again"], PATIENCE);
+    // The process's own view of its files.
+    let filler = format!("/proc/{}/root{}", process.id(), folder.path("small/filler").display());
+    std::fs::remove_file(filler).expect("making room");
+    process.wait(PATIENCE).assert(0, &["nothing lost: 60,000 consumed = 60,000 written"]);
+    assert_eq!(folder.json_lines("out.jsonl").len(), 60_000, "and nothing is written twice");
 }
