@@ -159,7 +159,7 @@ pub struct KafkaSource {
     pub group: String,
     /// `start`: `"earliest"` or `"latest"`.
     pub start: Start,
-    /// `instance`: the member's name in the group where it is a static one.
+    /// `instance`: the member's name in the group. Default: one kept in `data_dir`, where the state is kept there, too.
     pub instance: Option<String>,
     /// `[….options]`: further settings of librdkafka, as they are. Values are secrets.
     pub options: Vec<(String, String)>,

@@ -50,7 +50,7 @@ pub const SETTINGS: &[Setting] = &[
     row("trigger_interval", Place::Source, ALL, T::Time(d::MIN_TIME, d::MAX_WAIT), D::Words("none; `\"1s\"` with `trigger_records`"), "time from the beginning of one read to the next"),
     row("start", Place::Source, TOPICS, T::OneOf(&["earliest", "latest"]), D::Text("earliest"), "where to begin without a position: with the oldest record, or with the next one to arrive"),
     row("group", Place::Source, TOPICS, T::Text, D::Words("`millstream-<pipeline>`"), "consumer group: readers of one group share the topic"),
-    row("instance", Place::Source, KAFKA, T::Text, D::Words("none"), "static membership: a host that comes back with the same name within `session.timeout.ms` keeps its partitions"),
+    row("instance", Place::Source, KAFKA, T::Text, D::Words("one kept in `data_dir`; none with `[pipeline.state]`"), "static membership: a host that comes back with the same name within `session.timeout.ms` (20 s) keeps its partitions"),
     row("drain", Place::Source, KAFKA, T::Time(d::MIN_TIME, d::MAX_WAIT), D::Time(d::DRAIN), "how long a partition that goes to another host may wait until what was read of it is durable; after that the pipeline begins anew from its last commit"),
     row("options", Place::Source, KAFKA, T::Texts, D::Words("none"), "further settings of librdkafka, as they are"),
     row("every", Place::Source, HTTP, T::Time(d::MIN_TIME, d::MAX_WAIT), D::Time(d::HTTP_EVERY), "time from one request to the next"),

@@ -38,3 +38,9 @@ fn the_demo_is_what_plain_cargo_run_runs() {
     let manifest: toml::Table = read("Cargo.toml").parse().expect("a manifest");
     assert_eq!(manifest["workspace"]["default-members"], toml::Value::from(vec!["host"]));
 }
+
+#[test]
+fn every_setting_is_in_the_readme() {
+    let table = read("host/src/config/settings.md");
+    assert!(read("README.md").contains(table.trim()), "copy host/src/config/settings.md into README.md");
+}

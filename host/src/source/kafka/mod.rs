@@ -18,6 +18,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use futures::future::BoxFuture;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use tokio::{sync::oneshot, time::Instant};
+use uuid::Uuid;
 
 use self::{
     context::ReaderContext,
@@ -83,7 +84,7 @@ pub async fn open(config: &KafkaSource, context: &OpenContext) -> Result<KafkaRe
     for (name, value) in ours {
         settings.set(name, value);
     }
-    if let Some(instance) = &config.instance {
+    if let Some(instance) = config.instance.clone().or_else(|| instance(context)) {
         settings.set("group.instance.id", instance);
     }
     let (topic, url) = (config.topic.clone(), context.display.clone());
@@ -131,6 +132,25 @@ pub async fn open(config: &KafkaSource, context: &OpenContext) -> Result<KafkaRe
         caught_up: false,
         ended: Some(ended),
     })
+}
+
+/// A name for this member that outlives the process, so that a host that crashed has its partitions back at once instead
+/// of waiting for its former self to time out. Only where the state lies in a folder of the host's own, which no other
+/// process can have open at the same time; where state moves, hosts come and go, and the group is to notice.
+fn instance(context: &OpenContext) -> Option<String> {
+    if context.custodian.as_ref().is_none_or(|custodian| custodian.restores) {
+        return None;
+    }
+    let file = context.data_dir.join("instance");
+    let known = std::fs::read_to_string(&file).ok().and_then(|text| Uuid::parse_str(text.trim()).ok());
+    let id = known.unwrap_or_else(|| {
+        let new = Uuid::new_v4();
+        if let Err(error) = std::fs::write(&file, format!("{new}\n")) {
+            tracing::debug!(file = %file.display(), "this host has no lasting name in its group: {error}");
+        }
+        new
+    });
+    Some(format!("{}-{id}", context.pipeline))
 }
 
 /// The number of partitions of the topic. Fails where no broker answers, or where the topic is missing.
