@@ -29,7 +29,7 @@ pub const SETTINGS: &[Setting] = &[
     row("pipeline", Place::File, ALL, T::Tables, D::Required, "the pipelines, one table each"),
 
     row("data_dir", Place::Host, ALL, T::Path, D::Text(d::DATA_DIR), "folder of the embedded log and of the state"),
-    row("admin", Place::Host, ALL, T::Text, D::Words("none"), "address such as `127.0.0.1:8642` at which the host answers `POST /reload`, `GET /versions` and `GET /healthz`"),
+    row("admin", Place::Host, ALL, T::Text, D::Words("none"), "address such as `127.0.0.1:8642` at which the host answers `POST /reload`, `GET /pipelines` (the conservation meter), `GET /versions` and `GET /healthz`"),
     row("durability", Place::Host, ALL, T::OneOf(&["commit", "os"]), D::Text("commit"), "when a commit counts as durable: once it is fsynced, or once the operating system has it"),
 
     row("name", Place::Pipeline, ALL, T::Name, D::Required, "unique name"),

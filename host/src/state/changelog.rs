@@ -9,6 +9,7 @@ use std::{
     fs::{File, OpenOptions},
     io::{self, Read, Seek, SeekFrom, Write as _},
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
 use super::{
@@ -21,6 +22,8 @@ use crate::{
     record::{Positions, Replay},
 };
 
+/// A restore that takes longer says how far it is, this often.
+const SAY_EVERY: Duration = Duration::from_secs(2);
 const MAGIC: &[u8] = b"MSCLOG01";
 /// A segment is closed at this size, or at an eighth of the longest TTL, so that expired entries go in good time.
 const SEGMENT_BYTES: u64 = 64 << 20;
@@ -139,7 +142,12 @@ impl Changelog {
         let mut restore = Restore { restored: Restored::default(), stages, ids: BTreeMap::new() };
         let segments = segments(folder)?;
         let mut closed = Vec::new();
+        let mut said = Instant::now();
         for (i, path) in segments.iter().enumerate() {
+            if said.elapsed() >= SAY_EVERY {
+                said = Instant::now();
+                tracing::info!(folder = %folder.display(), "restoring state: {i} of {} segments", segments.len());
+            }
             restore.ids.clear();
             read_segment(path, i + 1 == segments.len(), &mut restore)?;
             closed.push((path.clone(), restore.restored.time_ms));

@@ -1,6 +1,6 @@
 //! What the host answers about itself on its admin address: whether it lives, which versions run, and a reload by hand.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     Json, Router,
@@ -15,7 +15,11 @@ use tokio::{
     sync::{mpsc, oneshot},
 };
 
-use crate::{pipeline::Host, reload::Trigger};
+use crate::{
+    pipeline::{Handle, Host},
+    reload::Trigger,
+    state::Cause,
+};
 
 struct Shared {
     host: Host,
@@ -26,10 +30,36 @@ struct Shared {
 pub async fn serve(listener: TcpListener, host: Host, triggers: mpsc::UnboundedSender<Trigger>) -> std::io::Result<()> {
     let routes = Router::new()
         .route("/healthz", get(async || "ok\n"))
+        .route("/pipelines", get(pipelines))
         .route("/versions", get(versions))
         .route("/reload", post(reload))
         .with_state(Arc::new(Shared { host, triggers }));
     axum::serve(listener, routes).await
+}
+
+/// The conservation meter of each pipeline, since it first ran, and what it waits for.
+async fn pipelines(State(shared): State<Arc<Shared>>) -> Response {
+    let causes = |counts: &BTreeMap<Cause, u64>| -> Vec<_> {
+        let one = |(cause, records): (&Cause, &u64)| json!({ "stage": cause.stage, "reason": cause.reason, "records": records });
+        counts.iter().map(one).collect()
+    };
+    let one = |handle: &Handle| {
+        let figures = handle.meter.figures();
+        let totals = &figures.totals;
+        json!({
+            "pipeline": handle.name,
+            "consumed": totals.consumed,
+            "split": totals.split,
+            "written": totals.written,
+            "dropped": causes(&totals.dropped),
+            "dead_lettered": causes(&totals.dead_lettered),
+            "unaccounted_for": i64::try_from(totals.drift()).unwrap_or(i64::MAX),
+            "lag": figures.lag,
+            "attempts_repeated": figures.retries,
+            "waiting_for": figures.waiting,
+        })
+    };
+    Json(shared.host.handles().iter().map(one).collect::<Vec<_>>()).into_response()
 }
 
 /// Which versions of which plugins have run since which offset, by pipeline.

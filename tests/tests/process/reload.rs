@@ -197,6 +197,8 @@ fn a_reload_can_be_asked_for_by_signal_or_by_request_and_answers_with_what_happe
     process.until("first row", PATIENCE, || rows(&folder) > 0);
     assert!(ask(&process, "GET /healthz").starts_with("HTTP/1.1 200"));
     assert!(ask(&process, "POST /reload").contains("unchanged"));
+    let meter = ask(&process, "GET /pipelines");
+    assert!(meter.contains("\"unaccounted_for\":0") && !meter.contains("\"consumed\":0"), "{meter}");
 
     folder.write("pipeline.toml", config(500, "{ field = \"gender\", one_of = [\"female\"] }", admin));
     let answer = ask(&process, "POST /reload");
