@@ -121,3 +121,35 @@ fn what_a_stage_made_is_projected_again_for_the_next_one_and_for_the_sink() {
     let again = chain.run(batch(&texts, 0)).unwrap();
     assert_eq!(again.write.len(), 0, "a replay makes the same ids, and dedup has seen them");
 }
+
+/// Builds a guest as a component for WASI, as other toolchains make them.
+fn built_for_wasi(folder: &Path) -> std::path::PathBuf {
+    let run = |program: &str, arguments: &[&str]| {
+        let status = std::process::Command::new(program).args(arguments).current_dir(folder).status();
+        assert!(status.unwrap().success(), "{program} {arguments:?}");
+    };
+    // Where the compiler is not rustup's, it has the target or the build says so.
+    let _ = std::process::Command::new("rustup").args(["target", "add", "wasm32-wasip2"]).current_dir(folder).status();
+    let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/plugins");
+    let mut build = vec!["build", "--release", "--target", "wasm32-wasip2", "--target-dir", target.to_str().unwrap()];
+    // As the host builds plugins, so that what cargo runs on this machine is there already.
+    for setting in ["lto=\"fat\"", "codegen-units=1", "panic=\"abort\"", "opt-level=3", "strip=true"] {
+        build.extend(["--config", Box::leak(format!("profile.release.{setting}").into_boxed_str())]);
+    }
+    run("cargo", &build);
+    target.join("wasm32-wasip2/release/misbehave.wasm")
+}
+
+#[test]
+fn a_component_for_wasi_runs_and_what_it_asks_of_it_is_a_trap() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/guests/misbehave");
+    let plugin = Plugin::load(&PluginEngine::new().unwrap(), &built_for_wasi(&folder)).unwrap();
+    let limits = Limits { memory: 16 << 20, timeout: Duration::from_millis(200), output: 16 << 20 };
+    let name = StageName { pipeline: "p".into(), stage: "wasi".into() };
+    let mut chain = Chain::new(vec![StageSpec { name, plugin, config: "{}".to_owned(), limits }]).unwrap();
+    // A panic ends in WASI's exit, which nobody grants.
+    let processed = chain.run(batch(&["a", "panic", "b", "a"], 0)).unwrap();
+    assert_eq!(kept(&processed), ["a", "b"]);
+    assert_eq!((processed.rejected.len(), processed.dropped.records.len()), (1, 1));
+    assert!(processed.rejected[0].reason.starts_with("plugin_trap"), "{}", processed.rejected[0].reason);
+}
