@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 
-use super::{bindings, build::componentize, engine::PluginEngine, guest::Guest};
+use super::{Capability, bindings, build::componentize, engine::PluginEngine, guest::Guest};
 
 /// Version of the contract that this host speaks.
 pub const ABI: &str = "0.1.0";
 const PACKAGE: &str = "millstream:plugin/";
+const STATE: &str = "millstream:plugin/state@";
 
 /// A compiled plugin. Cheap to clone.
 #[derive(Clone)]
@@ -20,6 +21,7 @@ pub struct Plugin {
     sha256: String,
     /// Of the file, which may hold a core module that was wrapped here.
     file_sha256: String,
+    imported: &'static [Capability],
 }
 
 /// Why a file is not a plugin that this host can run.
@@ -88,15 +90,27 @@ impl Plugin {
         }
         let bytes = &*componentize(bytes).map_err(|e| not_component(e.to_string()))?;
         let component = Component::from_binary(&engine.engine, bytes).map_err(|e| not_component(format!("{e:#}")))?;
-        check_world(engine, &component, path)?;
+        let imported = check_world(engine, &component, path)?;
         let pre = engine.linker.instantiate_pre(&component).and_then(bindings::PluginPre::new);
         let pre = pre.map_err(|e| not_component(format!("{e:#}")))?;
-        Ok(Self { pre, path: path.to_owned(), sha256: sha256(bytes), file_sha256 })
+        Ok(Self { pre, path: path.to_owned(), sha256: sha256(bytes), file_sha256, imported })
     }
 
     /// SHA-256 of the component, in lower-case hex.
     pub fn sha256(&self) -> &str {
         &self.sha256
+    }
+
+    /// What it imports that a stage has to grant.
+    pub(super) fn imported(&self) -> &'static [Capability] {
+        self.imported
+    }
+
+    /// Its file's name without endings: a plugin's own word for itself is not to be relied on.
+    pub(super) fn name(&self) -> String {
+        let file = self.path.file_name().unwrap_or_default().to_string_lossy();
+        let name = file.strip_suffix(".wasm").unwrap_or(&file);
+        name.strip_suffix(".component").unwrap_or(name).to_owned()
     }
 
     /// The file that it came from.
@@ -109,8 +123,9 @@ fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Checks that the component exports the contract's version and imports nothing beyond it.
-fn check_world(engine: &PluginEngine, component: &Component, path: &Path) -> Result<(), LoadError> {
+/// Checks that the component exports the contract's version and imports nothing beyond it. Gives what it imports that a
+/// stage has to grant.
+fn check_world(engine: &PluginEngine, component: &Component, path: &Path) -> Result<&'static [Capability], LoadError> {
     let ty = component.component_type();
     let version = |name: &str| name.strip_prefix(PACKAGE)?.split_once('@').map(|(_, version)| version.to_owned());
     let spoken = ty.exports(&engine.engine).find(|(name, _)| name.starts_with("millstream:plugin/stage@"));
@@ -120,12 +135,14 @@ fn check_world(engine: &PluginEngine, component: &Component, path: &Path) -> Res
     if found != ABI {
         return Err(LoadError::WrongAbi { path: path.to_owned(), found });
     }
+    let mut imported: &[Capability] = &[];
     for (import, _) in ty.imports(&engine.engine) {
         match version(import) {
             Some(found) if found != ABI => return Err(LoadError::WrongAbi { path: path.to_owned(), found }),
+            Some(_) if import.starts_with(STATE) => imported = &[Capability::State],
             Some(_) => {}
             None => return Err(LoadError::NotGranted { path: path.to_owned(), import: import.to_owned() }),
         }
     }
-    Ok(())
+    Ok(imported)
 }

@@ -11,7 +11,7 @@ use std::{
 use wasmtime::{Store, Trap};
 
 use super::{
-    Plugin,
+    Capability, Grants, Plugin,
     bindings::{self, millstream::plugin::types},
     engine::ticks,
     guest::{Guest, LogBudget, MemoryLimit, SharedState},
@@ -52,6 +52,8 @@ pub struct Limits {
     pub timeout: Duration,
     /// What a call may return: new values, keys and reasons, in bytes.
     pub output: usize,
+    /// What it may use of the host.
+    pub grants: Grants,
 }
 
 /// Who an instance works for; for messages.
@@ -75,6 +77,16 @@ pub enum InitError {
     /// Its descriptor makes no sense.
     #[error("the plugin's descriptor is wrong: {0}")]
     Descriptor(String),
+    /// It asks for more than its stage grants.
+    #[error("the plugin `{plugin}` asks for {}, which its stage does not grant; add `{grants}` to the stage", missing.in_words())]
+    NotGranted {
+        /// The plugin's name.
+        plugin: String,
+        /// What it asks for.
+        missing: Grants,
+        /// What the stage would have to grant in all.
+        grants: Grants,
+    },
 }
 
 /// Why a call came to nothing. The records of the call are as they were.
@@ -126,6 +138,8 @@ impl Instance {
         limits: &Limits,
         state: SharedState,
     ) -> Result<(Self, Descriptor), InitError> {
+        // Before any of its code runs.
+        limits.grants.cover(&plugin.name(), plugin.imported())?;
         let guest = Guest {
             state: state.clone(),
             rows: 0,
@@ -146,6 +160,7 @@ impl Instance {
             Ok(described) => described.map_err(InitError::Refused)?,
             Err(error) => return Err(failed(&store, error)),
         };
+        limits.grants.cover(&plugin.name(), &wanted(&described))?;
         let descriptor = descriptor(&described)?;
         let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
         for (i, declared) in described.stores.iter().enumerate() {
@@ -172,6 +187,16 @@ impl Instance {
             Err(error) => Err(call_error(&self.store, &self.limits, &error)),
         }
     }
+}
+
+/// What the descriptor asks for.
+fn wanted(said: &types::Descriptor) -> Vec<Capability> {
+    let asked = [
+        (Capability::State, !said.stores.is_empty()),
+        (Capability::Random, said.wants_seeds),
+        (Capability::Clock, said.wants_timestamps),
+    ];
+    asked.into_iter().filter_map(|(capability, is_asked)| is_asked.then_some(capability)).collect()
 }
 
 fn descriptor(said: &types::Descriptor) -> Result<Descriptor, InitError> {

@@ -4,12 +4,14 @@
 
 pub mod bindings;
 pub mod build;
+mod capability;
 mod component;
 mod engine;
 mod guest;
 mod instance;
 mod outcome;
 
+pub use capability::{Capability, Grants};
 pub use component::{ABI, LoadError, Plugin};
 pub use engine::{MAX_MEMORY, PluginEngine};
 pub use guest::SharedState;

@@ -7,7 +7,7 @@ mod seeds;
 mod stage;
 mod work;
 
-pub use chain::{Chain, ChainError};
+pub use chain::{Chain, ChainError, ChainFault};
 pub use processed::{Author, Dropped, Processed, Rejected};
 pub use stage::{Stage, StageSpec};
 

@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use super::*;
 use crate::{
-    plugin::{Limits, Plugin, PluginEngine, StageName, build::build},
+    plugin::{Grants, Limits, Plugin, PluginEngine, StageName, build::build},
     record::{Batch, Field, Headers, Record, Want},
 };
 
@@ -16,7 +16,12 @@ fn spec(engine: &PluginEngine, folder: &str, stage: &str, config: &str) -> Stage
         name: StageName { pipeline: "p".into(), stage: stage.into() },
         plugin: Plugin::load(engine, &built.wasm).unwrap(),
         config: config.to_owned(),
-        limits: Limits { memory: 16 << 20, timeout: Duration::from_millis(200), output: 16 << 20 },
+        limits: Limits {
+            memory: 16 << 20,
+            timeout: Duration::from_millis(200),
+            output: 16 << 20,
+            grants: Grants::named(&["state", "random"]),
+        },
     }
 }
 
