@@ -1,12 +1,15 @@
 //! From the bytes of a `.wasm` file to a plugin that can be instantiated: compiled, and checked for what it speaks and
 //! what it asks for.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 
-use super::{Capability, bindings, build::componentize, engine::PluginEngine, guest::Guest};
+use super::{Capability, bindings, build::componentize, engine::PluginEngine, failures::Failures, guest::Guest};
 
 /// Version of the contract that this host speaks.
 pub const ABI: &str = "0.1.0";
@@ -22,6 +25,7 @@ pub struct Plugin {
     /// Of the file, which may hold a core module that was wrapped here.
     file_sha256: String,
     imported: &'static [Capability],
+    failures: Arc<Failures>,
 }
 
 /// Why a file is not a plugin that this host can run.
@@ -89,16 +93,23 @@ impl Plugin {
             return Err(not_component("it does not begin as WebAssembly does".to_owned()));
         }
         let bytes = &*componentize(bytes).map_err(|e| not_component(e.to_string()))?;
+        let sha256 = sha256(bytes);
         let component = Component::from_binary(&engine.engine, bytes).map_err(|e| not_component(format!("{e:#}")))?;
         let imported = check_world(engine, &component, path)?;
         let pre = engine.linker.instantiate_pre(&component).and_then(bindings::PluginPre::new);
         let pre = pre.map_err(|e| not_component(format!("{e:#}")))?;
-        Ok(Self { pre, path: path.to_owned(), sha256: sha256(bytes), file_sha256, imported })
+        let failures = Arc::default();
+        Ok(Self { pre, path: path.to_owned(), sha256, file_sha256, imported, failures })
     }
 
     /// SHA-256 of the component, in lower-case hex.
     pub fn sha256(&self) -> &str {
         &self.sha256
+    }
+
+    /// What is told of its failures.
+    pub(crate) fn failures(&self) -> &Failures {
+        &self.failures
     }
 
     /// What it imports that a stage has to grant.

@@ -14,6 +14,7 @@ use super::{
     Capability, Grants, Plugin,
     bindings::{self, millstream::plugin::types},
     engine::ticks,
+    failures::{Failure, backtrace},
     guest::{Guest, LogBudget, MemoryLimit, SharedState},
     outcome::{Outcome, check},
 };
@@ -21,6 +22,9 @@ use crate::{
     record::{Field, Want},
     state::Seconds,
 };
+
+/// Most of what a plugin says of a batch that it refuses: it becomes the reason of dead letters.
+const MAX_MESSAGE_BYTES: usize = 4 << 10;
 
 /// What a plugin says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -151,7 +155,13 @@ impl Instance {
         let mut store = Store::new(plugin.pre.engine(), guest);
         store.limiter(|guest| &mut guest.memory);
         store.set_epoch_deadline(ticks(limits.timeout));
-        let failed = |store: &Store<Guest>, error| InitError::Failed(call_error(store, limits, &error));
+        let failed = |store: &Store<Guest>, error| {
+            let failure = call_failure(store, limits, &error);
+            // A plugin that fails here is refused, and is not tried again as it is.
+            let (pipeline, stage) = (&name.pipeline, &name.stage);
+            tracing::error!(%pipeline, %stage, plugin = plugin.name(), sha256 = plugin.sha256(), "plugin failed in `init`: {}{}", failure.error, failure.backtrace);
+            InitError::Failed(failure.error)
+        };
         let instance = match plugin.pre.instantiate(&mut store) {
             Ok(instance) => instance,
             Err(error) => return Err(failed(&store, error)),
@@ -176,15 +186,18 @@ impl Instance {
     }
 
     /// Hands over a batch. `first_row` is the index of its first record within the batch that state writes belong to.
-    pub fn process(&mut self, batch: types::Batch<'_>, first_row: u32, now: Seconds) -> Result<Outcome, CallError> {
+    pub fn process(&mut self, batch: types::Batch<'_>, first_row: u32, now: Seconds) -> Result<Outcome, Failure> {
         let rows = batch.rows;
         let guest = self.store.data_mut();
         (guest.rows, guest.first_row, guest.now) = (rows, first_row, now);
         self.store.set_epoch_deadline(ticks(self.limits.timeout));
         match self.plugin.millstream_plugin_stage().call_process(&mut self.store, batch) {
-            Ok(Ok(outcome)) => check(rows, outcome, self.limits.output).map_err(CallError::Answer),
-            Ok(Err(message)) => Err(CallError::Refused(message)),
-            Err(error) => Err(call_error(&self.store, &self.limits, &error)),
+            Ok(Ok(outcome)) => check(rows, outcome, self.limits.output).map_err(|what| CallError::Answer(what).into()),
+            Ok(Err(mut message)) => {
+                message.truncate(message.floor_char_boundary(MAX_MESSAGE_BYTES));
+                Err(CallError::Refused(message).into())
+            }
+            Err(error) => Err(call_failure(&self.store, &self.limits, &error)),
         }
     }
 }
@@ -224,12 +237,15 @@ fn descriptor(said: &types::Descriptor) -> Result<Descriptor, InitError> {
     })
 }
 
-/// Tells apart why the engine ended a call.
-fn call_error(store: &Store<Guest>, limits: &Limits, error: &wasmtime::Error) -> CallError {
-    match error.downcast_ref::<Trap>() {
+/// Tells apart why the engine ended a call, and where in the plugin.
+fn call_failure(store: &Store<Guest>, limits: &Limits, error: &wasmtime::Error) -> Failure {
+    let backtrace = backtrace(error);
+    let error = match error.downcast_ref::<Trap>() {
         Some(Trap::Interrupt) => CallError::Timeout(limits.timeout),
         _ if store.data().memory.was_hit => CallError::Memory(limits.memory),
-        Some(trap) => CallError::Trap(format!("{trap}; {error:#}")),
-        None => CallError::Trap(format!("{error:#}")),
-    }
+        // The rest of the error is the backtrace.
+        Some(trap) => CallError::Trap(trap.to_string()),
+        None => CallError::Trap(error.root_cause().to_string()),
+    };
+    Failure { error, backtrace }
 }

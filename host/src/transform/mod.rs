@@ -3,6 +3,7 @@
 mod chain;
 mod processed;
 pub mod project;
+mod report;
 mod seeds;
 mod stage;
 mod work;

@@ -66,6 +66,54 @@ fn only_the_culprit_is_rejected_and_the_rest_of_its_batch_goes_on() {
     }
 }
 
+/// What is logged meanwhile, on this thread.
+fn logged(work: impl FnOnce()) -> String {
+    #[derive(Clone, Default)]
+    struct Lines(Arc<std::sync::Mutex<Vec<u8>>>);
+    impl std::io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    tracing::subscriber::with_default(subscriber, work);
+    String::from_utf8(std::mem::take(&mut *lines.0.lock().unwrap())).unwrap()
+}
+
+#[test]
+fn a_failure_is_told_once_with_who_where_and_a_backtrace_and_its_dead_letters_stay_short() {
+    let mut chain = misbehaving(&["bad"]);
+    let sha256 = chain.stages()[0].plugin().sha256().to_owned();
+    let mut reasons = Vec::new();
+    let log = logged(|| {
+        for (n, culprit) in ["recurse", "loop", "recurse", "panic", "recurse", "panic"].into_iter().enumerate() {
+            let processed = chain.run(batch(&["a", culprit], n as i64 * 2)).unwrap();
+            reasons.extend(processed.rejected.into_iter().map(|rejected| rejected.reason));
+        }
+    });
+    assert_eq!(log.matches("plugin failed on a record").count(), 3, "{log}");
+    for (offset, code, function) in
+        [(1, "plugin_trap", "misbehave::recurse"), (3, "plugin_timeout", "misbehave::"), (7, "plugin_trap", "panic")]
+    {
+        let position = format!("topic=t partition=0 offset={offset}");
+        let at = log.find(&position).unwrap_or_else(|| panic!("no {position} in {log}"));
+        let start = log[..at].rfind("plugin failed on a record").unwrap();
+        let told = &log[start..at];
+        assert!(told.contains(code) && told.contains(function), "{told}");
+        assert!(told.contains("plugin=\"misbehave\" version=\"0.1.0\"") && told.contains(&sha256), "{told}");
+    }
+    assert_eq!(reasons.len(), 6);
+    for reason in reasons {
+        assert!(reason.len() < 150 && !reason.contains(['\n', '<']) && !reason.contains("backtrace"), "{reason}");
+    }
+}
+
 #[test]
 fn a_failed_call_leaves_no_state_behind() {
     let mut chain = misbehaving(&["bad"]);
