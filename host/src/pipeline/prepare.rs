@@ -61,7 +61,12 @@ pub fn prepare(
             durability: loaded.config.host.durability,
         });
     }
-    if faults.is_empty() { Ok(Prepared { specs, watched }) } else { Err(Faults::new(loaded.source.clone(), faults)) }
+    if !faults.is_empty() {
+        return Err(Faults::new(loaded.source.clone(), faults));
+    }
+    // Not before all is right: what is refused leaves nothing behind.
+    plugins.values().flatten().for_each(|plugin| engine.keep(plugin));
+    Ok(Prepared { specs, watched })
 }
 
 fn refused(stage: &StageConfig, error: &ChainError) -> Fault {

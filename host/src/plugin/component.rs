@@ -94,7 +94,7 @@ impl Plugin {
         }
         let bytes = &*componentize(bytes).map_err(|e| not_component(e.to_string()))?;
         let sha256 = sha256(bytes);
-        let component = Component::from_binary(&engine.engine, bytes).map_err(|e| not_component(format!("{e:#}")))?;
+        let component = engine.component(&sha256, bytes).map_err(|e| not_component(format!("{e:#}")))?;
         let imported = check_world(engine, &component, path)?;
         let pre = engine.linker.instantiate_pre(&component).and_then(bindings::PluginPre::new);
         let pre = pre.map_err(|e| not_component(format!("{e:#}")))?;
@@ -110,6 +110,10 @@ impl Plugin {
     /// What is told of its failures.
     pub(crate) fn failures(&self) -> &Failures {
         &self.failures
+    }
+
+    pub(super) fn component(&self) -> &Component {
+        self.pre.instance_pre().component()
     }
 
     /// What it imports that a stage has to grant.

@@ -4,6 +4,7 @@
 
 pub mod bindings;
 pub mod build;
+mod cache;
 mod capability;
 mod component;
 mod engine;
@@ -20,5 +21,7 @@ pub use guest::SharedState;
 pub use instance::{CallError, Descriptor, InitError, Instance, Limits, StageName};
 pub use outcome::{Code, Outcome};
 
+#[cfg(test)]
+mod cached;
 #[cfg(test)]
 mod shipped;
