@@ -73,13 +73,16 @@ pub(super) fn start_or_say(load: Load, watch: bool, screen: &Screen) -> anyhow::
     if !loaded.warnings.is_empty() {
         say(&loaded.warnings, screen);
     }
-    let engine = engine()?;
+    let engine = engine(&loaded.config.host.data_dir)?;
     let Some(prepared) = prepare_or_say(&loaded, &engine, screen)? else { return Ok(None) };
     Ok(Some(Start { load, engine, prepared, admin: loaded.config.host.admin, watch }))
 }
 
-pub(super) fn engine() -> anyhow::Result<PluginEngine> {
-    PluginEngine::new().map_err(|error| anyhow::anyhow!("cannot start the WebAssembly engine: {error:#}"))
+/// An engine that keeps compiled code below `data_dir`.
+fn engine(data_dir: &Path) -> anyhow::Result<PluginEngine> {
+    let engine =
+        PluginEngine::new().map_err(|error| anyhow::anyhow!("cannot start the WebAssembly engine: {error:#}"))?;
+    Ok(engine.with_cache(data_dir.join("cache")))
 }
 
 /// Reads the configuration, or prints what is wrong with it.

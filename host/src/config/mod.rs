@@ -25,6 +25,7 @@ mod state;
 mod suggest;
 mod tree;
 mod url;
+mod words;
 
 #[cfg(test)]
 mod tests;

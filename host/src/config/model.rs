@@ -226,12 +226,16 @@ pub struct StageConfig {
     pub output: usize,
     /// `timeout` of one call. Default 1 s.
     pub timeout: Duration,
+    /// `grant`: what its plugin may use of the host. Default nothing.
+    pub grant: Vec<&'static str>,
     /// Where the stage stands in the file: byte offsets of its table, for messages about its plugin.
     pub span: std::ops::Range<usize>,
     /// Where its `plugin` value stands in the file.
     pub plugin_span: std::ops::Range<usize>,
     /// Where its `config` stands in the file, or else its table.
     pub config_span: std::ops::Range<usize>,
+    /// Where its `grant` stands in the file, or else its table.
+    pub grant_span: std::ops::Range<usize>,
 }
 
 /// `[pipeline.sink]` and `[pipeline.dead_letters]`

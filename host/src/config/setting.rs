@@ -68,6 +68,8 @@ pub enum Type {
     Count(&'static str, u64, u64),
     /// One of a few words.
     OneOf(&'static [&'static str]),
+    /// A list of some of a few words.
+    AnyOf(&'static [&'static str]),
     /// A table whose keys are the user's own and whose values are texts.
     Texts,
     /// A table whose content is the user's own.
@@ -151,17 +153,21 @@ impl fmt::Display for Type {
             Type::Bytes(..) => f.write_str("a size in bytes"),
             Type::Count("", ..) => f.write_str("a number"),
             Type::Count(what, ..) => write!(f, "a number of {what}"),
-            Type::OneOf(words) => {
-                let words: Vec<_> = words.iter().map(|word| format!("`\"{word}\"`")).collect();
-                match words.split_last() {
-                    Some((last, others)) if !others.is_empty() => write!(f, "{} or {last}", others.join(", ")),
-                    _ => f.write_str(&words.concat()),
-                }
-            }
+            Type::OneOf(words) => f.write_str(&alternatives(words)),
+            Type::AnyOf(words) => write!(f, "a list of {}", alternatives(words)),
             Type::Texts => f.write_str("a table of texts"),
             Type::Anything | Type::Table => f.write_str("a table"),
             Type::Tables => f.write_str("a list of tables"),
         }
+    }
+}
+
+/// "`"a"`, `"b"` or `"c"`"
+fn alternatives(words: &[&str]) -> String {
+    let words: Vec<_> = words.iter().map(|word| format!("`\"{word}\"`")).collect();
+    match words.split_last() {
+        Some((last, others)) if !others.is_empty() => format!("{} or {last}", others.join(", ")),
+        _ => words.concat(),
     }
 }
 

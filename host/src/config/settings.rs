@@ -22,6 +22,9 @@ const ALL: &[&str] = &[];
 /// Levels of Cassandra that are not weaker than one replica's own word (`any` is: a hint is enough for it).
 const CONSISTENCIES: &[&str] = &["one", "two", "three", "quorum", "all", "local_quorum", "each_quorum", "local_one"];
 
+/// What a stage can grant to its plugin.
+pub const CAPABILITIES: &[&str] = &["state", "random", "clock"];
+
 /// In the order in which the documentation lists them.
 #[rustfmt::skip] // a table: one row per setting
 pub const SETTINGS: &[Setting] = &[
@@ -70,6 +73,7 @@ pub const SETTINGS: &[Setting] = &[
     row("memory", Place::Stage, ALL, T::Bytes(d::MIN_STAGE_MEMORY, d::MAX_STAGE_MEMORY), D::Bytes(d::STAGE_MEMORY), "most memory of an instance"),
     row("output", Place::Stage, ALL, T::Bytes(d::MIN_BYTES, d::MAX_BYTES), D::Bytes(d::STAGE_OUTPUT), "most bytes that one call may return"),
     row("timeout", Place::Stage, ALL, T::Time(d::MIN_TIME, d::MAX_STAGE_TIMEOUT), D::Time(d::STAGE_TIMEOUT), "longest time for one call"),
+    row("grant", Place::Stage, ALL, T::AnyOf(CAPABILITIES), D::Words("nothing"), "what the plugin may use of the host: stores (`state`), random words with each record (`random`), the records' timestamps (`clock`)"),
 
     row("url", Place::Sink, ALL, T::Url, D::Required, "where to write: `kafka://host:port/topic`, `cassandra://[user:password@]host[:port]/keyspace.table`, `log:topic`, `sqlite:path/table`, `file:path`, `stdout:`, `discard:`"),
     row("timeout", Place::Sink, ALL, T::Time(d::MIN_TIME, d::MAX_WAIT), D::Time(d::SINK_TIMEOUT), "longest time for one attempt to write a batch"),

@@ -35,6 +35,7 @@ pub(super) fn stages(cx: &mut Context<'_>, pipeline: &Section<'_>) -> Vec<StageC
         let memory = section.bytes(cx, "memory").unwrap_or(d::STAGE_MEMORY);
         let output = section.bytes(cx, "output").unwrap_or(d::STAGE_OUTPUT);
         let timeout = section.time(cx, "timeout").unwrap_or(d::STAGE_TIMEOUT);
+        let grant = section.choices(cx, "grant");
         let config = match section.table(cx, "config") {
             Some(table) => {
                 cx.hide_secrets_in("", table);
@@ -50,9 +51,11 @@ pub(super) fn stages(cx: &mut Context<'_>, pipeline: &Section<'_>) -> Vec<StageC
             memory,
             output,
             timeout,
+            grant,
             span: section.span.clone(),
             plugin_span: plugin.span,
             config_span: section.value_span("config"),
+            grant_span: section.value_span("grant"),
         });
     }
     stages

@@ -143,12 +143,18 @@ impl<'a> Section<'a> {
         cx.fault(Fault::new("missing-setting", self.span.clone(), message).hint(hint).label("not in here"));
     }
 
-    fn get(&self, name: &str) -> Option<(&'static Setting, &'a Spanned<DeValue<'a>>)> {
+    pub(super) fn get(&self, name: &str) -> Option<(&'static Setting, &'a Spanned<DeValue<'a>>)> {
         debug_assert!(setting::find(self.place, name).is_some(), "`{name}` is not in the table of settings");
         Some((setting::find(self.place, name)?, self.table.get(name)?))
     }
 
-    fn wrong_type(&self, cx: &mut Context<'_>, setting: &Setting, value: &Spanned<DeValue<'_>>, example: &str) {
+    pub(super) fn wrong_type(
+        &self,
+        cx: &mut Context<'_>,
+        setting: &Setting,
+        value: &Spanned<DeValue<'_>>,
+        example: &str,
+    ) {
         let kind = &setting.kind_of_value;
         let message = format!("`{}` is {kind}, found {}", setting.name, found(value.get_ref()));
         let fault = Fault::new("wrong-type", value.span(), message).label(found(value.get_ref()));
@@ -165,23 +171,6 @@ impl<'a> Section<'a> {
                 None
             }
         }
-    }
-
-    /// One of a few words.
-    pub fn choice(&self, cx: &mut Context<'_>, name: &str) -> Option<&'static str> {
-        let (setting, _) = self.get(name)?;
-        let text = self.text(cx, name)?;
-        let Type::OneOf(words) = &setting.kind_of_value else { return None };
-        let chosen = words.iter().find(|word| **word == text.value);
-        if chosen.is_none() {
-            let message = format!("`{name}` is {}, not {}", setting.kind_of_value, text.quoted());
-            let hint = match nearest(&text.value, words.iter().copied()) {
-                Some(meant) => format!("did you mean `\"{meant}\"`?"),
-                None => format!("write {}", setting.kind_of_value),
-            };
-            cx.fault(Fault::new("bad-value", text.span, message).hint(hint));
-        }
-        chosen.copied()
     }
 
     /// `true` or `false`.

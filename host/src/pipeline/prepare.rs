@@ -10,10 +10,10 @@ use super::PipelineSpec;
 use crate::{
     config::{Fault, Faults, Loaded, StageConfig},
     plugin::{
-        Limits, Plugin, PluginEngine, StageName,
+        Grants, InitError, Limits, Plugin, PluginEngine, StageName,
         build::{self, BuildEvent},
     },
-    transform::{Chain, StageSpec},
+    transform::{Chain, ChainError, ChainFault, StageSpec},
 };
 
 /// Pipelines that are ready to run, and what they were made from.
@@ -48,10 +48,7 @@ pub fn prepare(
                     let spec = stage_spec(&pipeline.name, stage, plugin.clone());
                     match Chain::new(vec![spec.clone()]) {
                         Ok(_) => stages.push(spec),
-                        Err(error) => faults.push(
-                            Fault::new("plugin-refused", stage.config_span.clone(), error.to_string())
-                                .label("the plugin refuses this"),
-                        ),
+                        Err(error) => faults.push(refused(stage, &error)),
                     }
                 }
                 Err(fault) => faults.push(Fault { span: stage.plugin_span.clone(), ..fault.clone() }),
@@ -64,7 +61,23 @@ pub fn prepare(
             durability: loaded.config.host.durability,
         });
     }
-    if faults.is_empty() { Ok(Prepared { specs, watched }) } else { Err(Faults::new(loaded.source.clone(), faults)) }
+    if !faults.is_empty() {
+        return Err(Faults::new(loaded.source.clone(), faults));
+    }
+    // Not before all is right: what is refused leaves nothing behind.
+    plugins.values().flatten().for_each(|plugin| engine.keep(plugin));
+    Ok(Prepared { specs, watched })
+}
+
+fn refused(stage: &StageConfig, error: &ChainError) -> Fault {
+    match error.fault {
+        ChainFault::Init(InitError::NotGranted { .. }) => {
+            Fault::new("not-granted", stage.grant_span.clone(), error.to_string()).label("grants too little")
+        }
+        _ => {
+            Fault::new("plugin-refused", stage.config_span.clone(), error.to_string()).label("the plugin refuses this")
+        }
+    }
 }
 
 fn stage_spec(pipeline: &str, stage: &StageConfig, plugin: Plugin) -> StageSpec {
@@ -72,7 +85,12 @@ fn stage_spec(pipeline: &str, stage: &StageConfig, plugin: Plugin) -> StageSpec 
         name: StageName { pipeline: pipeline.into(), stage: stage.name.as_str().into() },
         plugin,
         config: stage.config.to_string(),
-        limits: Limits { memory: stage.memory, timeout: stage.timeout, output: stage.output },
+        limits: Limits {
+            memory: stage.memory,
+            timeout: stage.timeout,
+            output: stage.output,
+            grants: Grants::named(&stage.grant),
+        },
     }
 }
 

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     config::Durability,
-    plugin::{Limits, Plugin, PluginEngine, StageName, build::build},
+    plugin::{Grants, Limits, Plugin, PluginEngine, StageName, build::build},
     record::{Batch, Headers, Record},
     sink::{Failure, Sink, WriteBatch},
     source::NoCommit,
@@ -96,7 +96,12 @@ fn chain() -> Chain {
     let built = build(&folder, &mut |_| {}).unwrap();
     let plugin = Plugin::load(&PluginEngine::new().unwrap(), &built.wasm).unwrap();
     let name = StageName { pipeline: "p".into(), stage: "seen".into() };
-    let limits = Limits { memory: 16 << 20, timeout: Duration::from_secs(1), output: 16 << 20 };
+    let limits = Limits {
+        memory: 16 << 20,
+        timeout: Duration::from_secs(1),
+        output: 16 << 20,
+        grants: Grants::named(&["state"]),
+    };
     Chain::new(vec![StageSpec { name, plugin, config: "{}".to_owned(), limits }]).unwrap()
 }
 

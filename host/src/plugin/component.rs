@@ -1,17 +1,21 @@
 //! From the bytes of a `.wasm` file to a plugin that can be instantiated: compiled, and checked for what it speaks and
 //! what it asks for.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use sha2::{Digest, Sha256};
 use wasmtime::component::{Component, InstancePre};
 
-use super::{bindings, build::componentize, engine::PluginEngine, guest::Guest};
+use super::{Capability, bindings, build::componentize, engine::PluginEngine, failures::Failures, guest::Guest};
 
 /// Version of the contract that this host speaks.
 pub const ABI: &str = "0.1.0";
 const PACKAGE: &str = "millstream:plugin/";
 const WASI: &str = "wasi:";
+const STATE: &str = "millstream:plugin/state@";
 
 /// A compiled plugin. Cheap to clone.
 #[derive(Clone)]
@@ -21,6 +25,8 @@ pub struct Plugin {
     sha256: String,
     /// Of the file, which may hold a core module that was wrapped here.
     file_sha256: String,
+    imported: &'static [Capability],
+    failures: Arc<Failures>,
 }
 
 /// Why a file is not a plugin that this host can run.
@@ -88,16 +94,39 @@ impl Plugin {
             return Err(not_component("it does not begin as WebAssembly does".to_owned()));
         }
         let bytes = &*componentize(bytes).map_err(|e| not_component(e.to_string()))?;
-        let component = Component::from_binary(&engine.engine, bytes).map_err(|e| not_component(format!("{e:#}")))?;
-        check_world(engine, &component, path)?;
+        let sha256 = sha256(bytes);
+        let component = engine.component(&sha256, bytes).map_err(|e| not_component(format!("{e:#}")))?;
+        let imported = check_world(engine, &component, path)?;
         let pre = instantiable(engine, &component).and_then(bindings::PluginPre::new);
         let pre = pre.map_err(|e| not_component(format!("{e:#}")))?;
-        Ok(Self { pre, path: path.to_owned(), sha256: sha256(bytes), file_sha256 })
+        let failures = Arc::default();
+        Ok(Self { pre, path: path.to_owned(), sha256, file_sha256, imported, failures })
     }
 
     /// SHA-256 of the component, in lower-case hex.
     pub fn sha256(&self) -> &str {
         &self.sha256
+    }
+
+    /// What is told of its failures.
+    pub(crate) fn failures(&self) -> &Failures {
+        &self.failures
+    }
+
+    pub(super) fn component(&self) -> &Component {
+        self.pre.instance_pre().component()
+    }
+
+    /// What it imports that a stage has to grant.
+    pub(super) fn imported(&self) -> &'static [Capability] {
+        self.imported
+    }
+
+    /// Its file's name without endings: a plugin's own word for itself is not to be relied on.
+    pub(super) fn name(&self) -> String {
+        let file = self.path.file_name().unwrap_or_default().to_string_lossy();
+        let name = file.strip_suffix(".wasm").unwrap_or(&file);
+        name.strip_suffix(".component").unwrap_or(name).to_owned()
     }
 
     /// The file that it came from.
@@ -122,8 +151,9 @@ fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Checks that the component exports the contract's version and imports nothing beyond it.
-fn check_world(engine: &PluginEngine, component: &Component, path: &Path) -> Result<(), LoadError> {
+/// Checks that the component exports the contract's version and imports nothing beyond it. Gives what it imports that a
+/// stage has to grant.
+fn check_world(engine: &PluginEngine, component: &Component, path: &Path) -> Result<&'static [Capability], LoadError> {
     let ty = component.component_type();
     let version = |name: &str| name.strip_prefix(PACKAGE)?.split_once('@').map(|(_, version)| version.to_owned());
     let spoken = ty.exports(&engine.engine).find(|(name, _)| name.starts_with("millstream:plugin/stage@"));
@@ -133,13 +163,15 @@ fn check_world(engine: &PluginEngine, component: &Component, path: &Path) -> Res
     if found != ABI {
         return Err(LoadError::WrongAbi { path: path.to_owned(), found });
     }
+    let mut imported: &[Capability] = &[];
     for (import, _) in ty.imports(&engine.engine) {
         match version(import) {
             Some(found) if found != ABI => return Err(LoadError::WrongAbi { path: path.to_owned(), found }),
+            Some(_) if import.starts_with(STATE) => imported = &[Capability::State],
             Some(_) => {}
             None if import.starts_with(WASI) => {}
             None => return Err(LoadError::NotGranted { path: path.to_owned(), import: import.to_owned() }),
         }
     }
-    Ok(())
+    Ok(imported)
 }

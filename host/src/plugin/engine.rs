@@ -1,11 +1,22 @@
 //! The WebAssembly engine that all plugins of a process share: how code is compiled, and the clock that ends calls that
 //! take too long.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
-use wasmtime::{Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, component::Linker};
+use wasmtime::{
+    Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
+    component::{Component, Linker},
+};
 
-use super::{bindings, guest::Guest};
+use super::{Plugin, bindings, cache::CodeCache, guest::Guest};
 
 /// How often the epoch advances: the precision of a call's deadline.
 pub const TICK: Duration = Duration::from_millis(10);
@@ -23,6 +34,8 @@ const MAX_STACK: usize = 512 << 10;
 pub struct PluginEngine {
     pub(super) engine: Engine,
     pub(super) linker: Arc<Linker<Guest>>,
+    cache: Option<Arc<CodeCache>>,
+    compilations: Arc<AtomicU64>,
 }
 
 impl PluginEngine {
@@ -52,7 +65,55 @@ impl PluginEngine {
                 std::thread::sleep(TICK);
             }
         })?;
-        Ok(Self { engine, linker: Arc::new(linker) })
+        Ok(Self { engine, linker: Arc::new(linker), cache: None, compilations: Arc::default() })
+    }
+
+    /// Looks for compiled code in that folder before it compiles; see [`PluginEngine::keep`].
+    pub fn with_cache(self, folder: PathBuf) -> Self {
+        Self { cache: Some(Arc::new(CodeCache::new(folder))), ..self }
+    }
+
+    /// Keeps the plugin's compiled code, where there is a cache, so that the next start finds it.
+    pub fn keep(&self, plugin: &Plugin) {
+        let Some(cache) = &self.cache else { return };
+        let name = self.file_name(plugin.sha256());
+        if !cache.is_new(&name) {
+            return;
+        }
+        match plugin.component().serialize() {
+            Ok(code) => cache.keep(&name, &code),
+            Err(error) => tracing::warn!("compiled code is not kept: {error:#}"),
+        }
+    }
+
+    /// How many components were compiled, rather than found in the cache.
+    pub fn compilations(&self) -> u64 {
+        self.compilations.load(Ordering::Relaxed)
+    }
+
+    /// The component of these bytes, whose SHA-256 is given: from the cache, or else compiled.
+    pub(super) fn component(&self, sha256: &str, bytes: &[u8]) -> wasmtime::Result<Component> {
+        let code = self.cache.as_ref().and_then(|cache| cache.load(&self.file_name(sha256)));
+        if let Some(code) = code {
+            // SAFETY: `deserialize` runs what it is given as machine code, so it must be given nothing but what `serialize` gave.
+            // The cache hands out only bytes whose HMAC, under a key that only this user can read, it has checked in memory,
+            // where nobody can change them any more; and `keep` is all that ever makes such an HMAC, of what `serialize` gave.
+            // The HMAC covers the file's name, and with it the component's SHA-256, so it is the code of this very component.
+            // Whether the code is of this version of the engine, its settings and this CPU, `deserialize` checks by itself.
+            match unsafe { Component::deserialize(&self.engine, &code) } {
+                Ok(component) => return Ok(component),
+                Err(error) => tracing::warn!(sha256, "compiled code is ignored and made anew: {error:#}"),
+            }
+        }
+        self.compilations.fetch_add(1, Ordering::Relaxed);
+        Component::from_binary(&self.engine, bytes)
+    }
+
+    /// Names the component and what else decides about its code: the engine's version, its settings and the CPU.
+    fn file_name(&self, sha256: &str) -> String {
+        let mut settings = DefaultHasher::new();
+        self.engine.precompile_compatibility_hash().hash(&mut settings);
+        format!("{sha256}-{:016x}", settings.finish())
     }
 }
 

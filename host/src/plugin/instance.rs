@@ -11,9 +11,10 @@ use std::{
 use wasmtime::{Store, Trap};
 
 use super::{
-    Plugin,
+    Capability, Grants, Plugin,
     bindings::{self, millstream::plugin::types},
     engine::ticks,
+    failures::{Failure, backtrace},
     guest::{Guest, LogBudget, MemoryLimit, SharedState},
     outcome::{Outcome, check},
 };
@@ -21,6 +22,9 @@ use crate::{
     record::{Field, Want},
     state::Seconds,
 };
+
+/// Most of what a plugin says of a batch that it refuses: it becomes the reason of dead letters.
+const MAX_MESSAGE_BYTES: usize = 4 << 10;
 
 /// What a plugin says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +56,8 @@ pub struct Limits {
     pub timeout: Duration,
     /// What a call may return: new values, keys and reasons, in bytes.
     pub output: usize,
+    /// What it may use of the host.
+    pub grants: Grants,
 }
 
 /// Who an instance works for; for messages.
@@ -75,6 +81,16 @@ pub enum InitError {
     /// Its descriptor makes no sense.
     #[error("the plugin's descriptor is wrong: {0}")]
     Descriptor(String),
+    /// It asks for more than its stage grants.
+    #[error("the plugin `{plugin}` asks for {}, which its stage does not grant; add `{grants}` to the stage", missing.in_words())]
+    NotGranted {
+        /// The plugin's name.
+        plugin: String,
+        /// What it asks for.
+        missing: Grants,
+        /// What the stage would have to grant in all.
+        grants: Grants,
+    },
 }
 
 /// Why a call came to nothing. The records of the call are as they were.
@@ -126,6 +142,8 @@ impl Instance {
         limits: &Limits,
         state: SharedState,
     ) -> Result<(Self, Descriptor), InitError> {
+        // Before any of its code runs.
+        limits.grants.cover(&plugin.name(), plugin.imported())?;
         let guest = Guest {
             state: state.clone(),
             rows: 0,
@@ -137,7 +155,13 @@ impl Instance {
         let mut store = Store::new(plugin.pre.engine(), guest);
         store.limiter(|guest| &mut guest.memory);
         store.set_epoch_deadline(ticks(limits.timeout));
-        let failed = |store: &Store<Guest>, error| InitError::Failed(call_error(store, limits, &error));
+        let failed = |store: &Store<Guest>, error| {
+            let failure = call_failure(store, limits, &error);
+            // A plugin that fails here is refused, and is not tried again as it is.
+            let (pipeline, stage) = (&name.pipeline, &name.stage);
+            tracing::error!(%pipeline, %stage, plugin = plugin.name(), sha256 = plugin.sha256(), "plugin failed in `init`: {}{}", failure.error, failure.backtrace);
+            InitError::Failed(failure.error)
+        };
         let instance = match plugin.pre.instantiate(&mut store) {
             Ok(instance) => instance,
             Err(error) => return Err(failed(&store, error)),
@@ -146,6 +170,7 @@ impl Instance {
             Ok(described) => described.map_err(InitError::Refused)?,
             Err(error) => return Err(failed(&store, error)),
         };
+        limits.grants.cover(&plugin.name(), &wanted(&described))?;
         let descriptor = descriptor(&described)?;
         let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
         for (i, declared) in described.stores.iter().enumerate() {
@@ -161,17 +186,30 @@ impl Instance {
     }
 
     /// Hands over a batch. `first_row` is the index of its first record within the batch that state writes belong to.
-    pub fn process(&mut self, batch: types::Batch<'_>, first_row: u32, now: Seconds) -> Result<Outcome, CallError> {
+    pub fn process(&mut self, batch: types::Batch<'_>, first_row: u32, now: Seconds) -> Result<Outcome, Failure> {
         let rows = batch.rows;
         let guest = self.store.data_mut();
         (guest.rows, guest.first_row, guest.now) = (rows, first_row, now);
         self.store.set_epoch_deadline(ticks(self.limits.timeout));
         match self.plugin.millstream_plugin_stage().call_process(&mut self.store, batch) {
-            Ok(Ok(outcome)) => check(rows, outcome, self.limits.output).map_err(CallError::Answer),
-            Ok(Err(message)) => Err(CallError::Refused(message)),
-            Err(error) => Err(call_error(&self.store, &self.limits, &error)),
+            Ok(Ok(outcome)) => check(rows, outcome, self.limits.output).map_err(|what| CallError::Answer(what).into()),
+            Ok(Err(mut message)) => {
+                message.truncate(message.floor_char_boundary(MAX_MESSAGE_BYTES));
+                Err(CallError::Refused(message).into())
+            }
+            Err(error) => Err(call_failure(&self.store, &self.limits, &error)),
         }
     }
+}
+
+/// What the descriptor asks for.
+fn wanted(said: &types::Descriptor) -> Vec<Capability> {
+    let asked = [
+        (Capability::State, !said.stores.is_empty()),
+        (Capability::Random, said.wants_seeds),
+        (Capability::Clock, said.wants_timestamps),
+    ];
+    asked.into_iter().filter_map(|(capability, is_asked)| is_asked.then_some(capability)).collect()
 }
 
 fn descriptor(said: &types::Descriptor) -> Result<Descriptor, InitError> {
@@ -199,12 +237,15 @@ fn descriptor(said: &types::Descriptor) -> Result<Descriptor, InitError> {
     })
 }
 
-/// Tells apart why the engine ended a call.
-fn call_error(store: &Store<Guest>, limits: &Limits, error: &wasmtime::Error) -> CallError {
-    match error.downcast_ref::<Trap>() {
+/// Tells apart why the engine ended a call, and where in the plugin.
+fn call_failure(store: &Store<Guest>, limits: &Limits, error: &wasmtime::Error) -> Failure {
+    let backtrace = backtrace(error);
+    let error = match error.downcast_ref::<Trap>() {
         Some(Trap::Interrupt) => CallError::Timeout(limits.timeout),
         _ if store.data().memory.was_hit => CallError::Memory(limits.memory),
-        Some(trap) => CallError::Trap(format!("{trap}; {error:#}")),
-        None => CallError::Trap(format!("{error:#}")),
-    }
+        // The rest of the error is the backtrace.
+        Some(trap) => CallError::Trap(trap.to_string()),
+        None => CallError::Trap(error.root_cause().to_string()),
+    };
+    Failure { error, backtrace }
 }

@@ -4,17 +4,24 @@
 
 pub mod bindings;
 pub mod build;
+mod cache;
+mod capability;
 mod component;
 mod engine;
+mod failures;
 mod guest;
 mod instance;
 mod outcome;
 
+pub use capability::{Capability, Grants};
 pub use component::{ABI, LoadError, Plugin};
 pub use engine::{MAX_MEMORY, PluginEngine};
+pub use failures::{Failure, Told};
 pub use guest::SharedState;
 pub use instance::{CallError, Descriptor, InitError, Instance, Limits, StageName};
 pub use outcome::{Code, Outcome};
 
+#[cfg(test)]
+mod cached;
 #[cfg(test)]
 mod shipped;

@@ -9,7 +9,8 @@ use std::{
 };
 
 use super::{
-    Code, Instance, Limits, Outcome, Plugin, PluginEngine, StageName, bindings::millstream::plugin::types, build::build,
+    Code, Grants, Instance, Limits, Outcome, Plugin, PluginEngine, StageName, bindings::millstream::plugin::types,
+    build::build,
 };
 use crate::{
     record::{Kind, Slices},
@@ -25,7 +26,12 @@ fn start(name: &str, config: &str) -> Instance {
     let plugin = Plugin::load(&engine, &built.wasm).unwrap();
     assert_eq!(plugin.sha256(), built.sha256);
     let stage = StageName { pipeline: "p".into(), stage: name.into() };
-    let limits = Limits { memory: 64 << 20, timeout: Duration::from_secs(10), output: 16 << 20 };
+    let limits = Limits {
+        memory: 64 << 20,
+        timeout: Duration::from_secs(10),
+        output: 16 << 20,
+        grants: Grants::named(&["state", "random"]),
+    };
     let (instance, descriptor) =
         Instance::new(&plugin, &stage, config, &limits, Arc::new(Mutex::new(StageState::new()))).unwrap();
     assert_eq!((descriptor.name.as_str(), descriptor.version.as_str()), (name, env!("CARGO_PKG_VERSION")));

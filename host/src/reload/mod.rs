@@ -252,7 +252,7 @@ fn fingerprint(stages: &[StageSpec]) -> String {
     let one = |stage: &StageSpec| {
         let limits = &stage.limits;
         let (name, sha256, config) = (&stage.name.stage, stage.plugin.sha256(), &stage.config);
-        format!("{name} {sha256} {config} {} {} {:?}\n", limits.memory, limits.output, limits.timeout)
+        format!("{name} {sha256} {config} {} {} {:?} {}\n", limits.memory, limits.output, limits.timeout, limits.grants)
     };
     stages.iter().map(one).collect()
 }

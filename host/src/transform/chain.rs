@@ -177,6 +177,7 @@ impl Chain {
             writes.push((stage.name().clone(), by_origin(written, &work.rows)));
             work.advance(&next, &mut self.projector);
             stage.state().lock().unwrap_or_else(PoisonError::into_inner).sweep(now);
+            stage.report_what_is_due();
         }
         let Work { rows, made, columns, .. } = work;
         let columns = select(columns, &self.sink_columns);
@@ -214,12 +215,12 @@ fn run_stage(
             apply(index, stage, work, 0, &outcome, next, fate);
             return Ok(stage.take_writes());
         }
-        Err(error) => error,
+        Err(failure) => failure.error,
     };
-    tracing::warn!(stage = %stage.name(), records = rows, "plugin failed on a batch, trying its records one by one: {error}");
     stage.recover(&error)?;
     let mut writes = Writes::default();
     let mut failed = 0;
+    let mut has_culprit = false;
     for row in 0..rows {
         match stage.call(work, row..row + 1, now) {
             Ok(outcome) => {
@@ -228,7 +229,10 @@ fn run_stage(
                 // Taken call by call, so that a later call that fails undoes only its own.
                 writes.append(stage.take_writes());
             }
-            Err(error) => {
+            Err(failure) => {
+                has_culprit = true;
+                stage.report(&failure, work, row);
+                let error = failure.error;
                 stage.recover(&error)?;
                 failed += match error {
                     // It works, and says of itself that it cannot take the record.
@@ -244,6 +248,9 @@ fn run_stage(
                 fate.rejected.push(Rejected { origin, stage: index, reason: format!("{}: {error}", error.code()) });
             }
         }
+    }
+    if !has_culprit {
+        stage.report_batch(&error, rows);
     }
     Ok(writes)
 }

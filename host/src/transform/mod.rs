@@ -3,11 +3,12 @@
 mod chain;
 mod processed;
 pub mod project;
+mod report;
 mod seeds;
 mod stage;
 mod work;
 
-pub use chain::{Chain, ChainError};
+pub use chain::{Chain, ChainError, ChainFault};
 pub use processed::{Author, Dropped, Processed, Rejected};
 pub use stage::{Stage, StageSpec};
 

@@ -11,7 +11,7 @@ use std::{
 use super::{seeds::seed, work::Work};
 use crate::{
     plugin::{
-        CallError, Descriptor, InitError, Instance, Limits, Outcome, Plugin, SharedState, StageName,
+        CallError, Descriptor, Failure, InitError, Instance, Limits, Outcome, Plugin, SharedState, StageName,
         bindings::millstream::plugin::types,
     },
     record::{Kind, Slices, Want},
@@ -56,6 +56,10 @@ impl Stage {
         &self.spec.name.stage
     }
 
+    pub(super) fn pipeline(&self) -> &Arc<str> {
+        &self.spec.name.pipeline
+    }
+
     /// What its plugin says of itself.
     pub fn descriptor(&self) -> &Descriptor {
         &self.descriptor
@@ -82,7 +86,7 @@ impl Stage {
     }
 
     /// Hands the rows of that range to the plugin.
-    pub(super) fn call(&mut self, work: &Work<'_>, range: Range<usize>, now: Seconds) -> Result<Outcome, CallError> {
+    pub(super) fn call(&mut self, work: &Work<'_>, range: Range<usize>, now: Seconds) -> Result<Outcome, Failure> {
         let whole = range.len() == work.rows.len();
         let mut owned: Vec<Slices> = Vec::new();
         let mut texts: Vec<Option<types::SlicesParam<'_>>> = Vec::new();

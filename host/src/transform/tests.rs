@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use super::*;
 use crate::{
-    plugin::{Limits, Plugin, PluginEngine, StageName, build::build},
+    plugin::{Grants, Limits, Plugin, PluginEngine, StageName, build::build},
     record::{Batch, Field, Headers, Record, Want},
 };
 
@@ -16,7 +16,12 @@ fn spec(engine: &PluginEngine, folder: &str, stage: &str, config: &str) -> Stage
         name: StageName { pipeline: "p".into(), stage: stage.into() },
         plugin: Plugin::load(engine, &built.wasm).unwrap(),
         config: config.to_owned(),
-        limits: Limits { memory: 16 << 20, timeout: Duration::from_millis(200), output: 16 << 20 },
+        limits: Limits {
+            memory: 16 << 20,
+            timeout: Duration::from_millis(200),
+            output: 16 << 20,
+            grants: Grants::named(&["state", "random"]),
+        },
     }
 }
 
@@ -58,6 +63,54 @@ fn only_the_culprit_is_rejected_and_the_rest_of_its_batch_goes_on() {
         assert!(processed.rejected[0].reason.starts_with(code), "{culprit}: {}", processed.rejected[0].reason);
         assert_eq!(processed.dropped.records.len(), 1, "the repeated one");
         assert_eq!(processed.positions.next_offset(0), Some(n as i64 * 10 + 4));
+    }
+}
+
+/// What is logged meanwhile, on this thread.
+fn logged(work: impl FnOnce()) -> String {
+    #[derive(Clone, Default)]
+    struct Lines(Arc<std::sync::Mutex<Vec<u8>>>);
+    impl std::io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    tracing::subscriber::with_default(subscriber, work);
+    String::from_utf8(std::mem::take(&mut *lines.0.lock().unwrap())).unwrap()
+}
+
+#[test]
+fn a_failure_is_told_once_with_who_where_and_a_backtrace_and_its_dead_letters_stay_short() {
+    let mut chain = misbehaving(&["bad"]);
+    let sha256 = chain.stages()[0].plugin().sha256().to_owned();
+    let mut reasons = Vec::new();
+    let log = logged(|| {
+        for (n, culprit) in ["recurse", "loop", "recurse", "panic", "recurse", "panic"].into_iter().enumerate() {
+            let processed = chain.run(batch(&["a", culprit], n as i64 * 2)).unwrap();
+            reasons.extend(processed.rejected.into_iter().map(|rejected| rejected.reason));
+        }
+    });
+    assert_eq!(log.matches("plugin failed on a record").count(), 3, "{log}");
+    for (offset, code, function) in
+        [(1, "plugin_trap", "misbehave::recurse"), (3, "plugin_timeout", "misbehave::"), (7, "plugin_trap", "panic")]
+    {
+        let position = format!("topic=t partition=0 offset={offset}");
+        let at = log.find(&position).unwrap_or_else(|| panic!("no {position} in {log}"));
+        let start = log[..at].rfind("plugin failed on a record").unwrap();
+        let told = &log[start..at];
+        assert!(told.contains(code) && told.contains(function), "{told}");
+        assert!(told.contains("plugin=\"misbehave\" version=\"0.1.0\"") && told.contains(&sha256), "{told}");
+    }
+    assert_eq!(reasons.len(), 6);
+    for reason in reasons {
+        assert!(reason.len() < 150 && !reason.contains(['\n', '<']) && !reason.contains("backtrace"), "{reason}");
     }
 }
 
@@ -144,7 +197,12 @@ fn built_for_wasi(folder: &Path) -> std::path::PathBuf {
 fn a_component_for_wasi_runs_and_what_it_asks_of_it_is_a_trap() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/guests/misbehave");
     let plugin = Plugin::load(&PluginEngine::new().unwrap(), &built_for_wasi(&folder)).unwrap();
-    let limits = Limits { memory: 16 << 20, timeout: Duration::from_millis(200), output: 16 << 20 };
+    let limits = Limits {
+        memory: 16 << 20,
+        timeout: Duration::from_millis(200),
+        output: 16 << 20,
+        grants: Grants::named(&["state"]),
+    };
     let name = StageName { pipeline: "p".into(), stage: "wasi".into() };
     let mut chain = Chain::new(vec![StageSpec { name, plugin, config: "{}".to_owned(), limits }]).unwrap();
     // A panic ends in WASI's exit, which nobody grants.

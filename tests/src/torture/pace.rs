@@ -18,6 +18,8 @@ pub struct Pace {
     done: u64,
     /// Seconds of work and the records done in them, the latest most.
     lately: (f64, f64),
+    /// The mean of the last pause.
+    mean: Duration,
 }
 
 /// How much of what was learnt lately still counts at the next strike. A machine's speed changes with what else it does.
@@ -26,7 +28,7 @@ const FADE: f64 = 0.9;
 impl Pace {
     /// For so many strikes within so many records.
     pub fn new(records: u64, strikes: u64) -> Self {
-        Self { records: records * SHARE_PERCENT / 100, strikes, done: 0, lately: (0.0, 0.0) }
+        Self { records: records * SHARE_PERCENT / 100, strikes, done: 0, lately: (0.0, 0.0), mean: FIRST_PAUSE }
     }
 
     /// How long the host works until the next strike, from the first progress that was seen.
@@ -37,6 +39,9 @@ impl Pace {
             true => Duration::try_from_secs_f64(seconds / records * left).unwrap_or(LONGEST_PAUSE).min(LONGEST_PAUSE),
             false => FIRST_PAUSE,
         };
+        // What was done is only known about, least of all after the first strikes: one wrong guess must not spend the run.
+        let mean = mean.min(self.mean * 2);
+        self.mean = mean.max(FIRST_PAUSE);
         self.strikes = self.strikes.saturating_sub(1);
         mean.mul_f64(dice.below(2_000) as f64 / 1_000.0)
     }

@@ -150,7 +150,7 @@ impl Trial<'_> {
             "{admin}[[pipeline]]\nname = \"store\"\ndead_letters = {{ url = \"kafka://{kafka}/{letters}\" }}\n\n\
              [pipeline.source]\nurl = \"kafka://{kafka}/{topic}\"\ngroup = \"{topic}\"\nbatch_records = {BATCH_RECORDS}\n{instance}{prefetch}\n\
              {state}[[pipeline.stage]]\nname = \"validate\"\nplugin = \"{plugins}/validate.wasm\"\n\n\
-             [[pipeline.stage]]\nname = \"dedup\"\nplugin = \"{plugins}/dedup.wasm\"\n\
+             [[pipeline.stage]]\nname = \"dedup\"\nplugin = \"{plugins}/dedup.wasm\"\ngrant = [\"state\"]\n\
              config = {{ key = \"id\", format = \"uuid\", ttl = \"12h\" }}\n\n\
              [pipeline.sink]\nurl = \"cassandra://{cassandra}/{table}\"\n{timeout}\n\
              [pipeline.sink.create]\nprimary_key = \"id\"\ncolumns = {{ {COLUMNS} }}\n"

@@ -29,6 +29,7 @@ plugin = "${PLUGINS}/validate"
 
 [[pipeline.stage]]
 plugin = "${PLUGINS}/dedup"
+grant = ["state"]
 config = { key = "id", format = "uuid", ttl = "20m" }
 
 [pipeline.sink]

@@ -17,7 +17,7 @@ fn config(rate: u64, rule: &str, more: &str) -> String {
          sink = {{ url = \"file:out.jsonl\", format = \"envelope\" }}\n\
          dead_letters = {{ url = \"file:dead.jsonl\" }}\n\
          probation = {{ records = 200, time = \"2s\" }}\n\
-         [[pipeline.stage]]\nplugin = \"format.wasm\"\n\
+         [[pipeline.stage]]\nplugin = \"format.wasm\"\ngrant = [\"random\"]\n\
          [[pipeline.stage]]\nplugin = \"validate.wasm\"\nconfig = {{ required = [\"id\"], rules = [{rule}] }}\n"
     )
 }
@@ -133,7 +133,7 @@ fn what_is_wrong_is_refused_with_its_reason_and_what_runs_goes_on() {
     process.until("first row", PATIENCE, || rows(&folder) > 0);
     let text = config(500, "", "");
     for (file, content, said) in [
-        ("pipeline.toml", &text.as_bytes()[..text.len() / 2], "not reloaded, what runs goes on"),
+        ("pipeline.toml", &text.as_bytes()[..text.len() - 10], "not reloaded, what runs goes on"),
         ("pipeline.toml", b"[[pipeline]]\nname = \"p\"\nsauce = 1\n", "`sauce` is not a setting"),
         ("pipeline.toml", config(500, "{ field = \"email\", format = \"emale\" }", "").as_bytes(), "emale"),
         ("validate.wasm", b"no component", "it does not begin as WebAssembly does"),
@@ -147,6 +147,28 @@ fn what_is_wrong_is_refused_with_its_reason_and_what_runs_goes_on() {
         replace(&folder, "validate.wasm", &good);
     }
     assert_eq!(versions(&folder).len(), 1, "nothing was swapped");
+    nothing_is_lost_or_twice(&folder, process);
+}
+
+#[test]
+fn a_candidate_that_asks_for_more_than_is_granted_is_refused_until_it_is_granted() {
+    let folder = folder(500, "", "");
+    folder.run(&["plugin", "build", &plugin("dedup"), "--out", "dedup.wasm"]).assert(0, &[]);
+    let mut process = folder.start(&["run"]);
+    process.until("first row", PATIENCE, || rows(&folder) > 0);
+    // The file of a stage that was granted nothing is replaced by a plugin that keeps state.
+    let dedup = std::fs::read(folder.path("dedup.wasm")).expect("the component");
+    let validate = std::fs::read(folder.path("validate.wasm")).expect("the component");
+    replace(&folder, "validate.wasm", &dedup);
+    process.until_it_says(&["the plugin `validate` asks for `state`", "add `grant = [\"state\"]`"], PATIENCE);
+    let before = rows(&folder);
+    process.until("row by the old version", PATIENCE, || rows(&folder) > before);
+    assert_eq!(versions(&folder).len(), 1, "nothing was swapped");
+
+    replace(&folder, "validate.wasm", &validate);
+    let granted = config(500, "", "") + "[[pipeline.stage]]\nplugin = \"dedup.wasm\"\ngrant = [\"state\"]\n";
+    folder.write("pipeline.toml", granted);
+    process.until("swap", PATIENCE, || versions(&folder).len() == 2);
     nothing_is_lost_or_twice(&folder, process);
 }
 

@@ -88,6 +88,7 @@ fn what_is_written_is_taken() {
         plugin = "x.wasm"
         memory = 2097152
         timeout = "20ms"
+        grant = ["clock", "state"]
         config = { n = 1, f = 1.5, d = 1979-05-27, t = "$$", l = [true, { a = "${COUNT}" }] }
         [pipeline.sink]
         url = "cassandra://h/ks.t"
@@ -109,6 +110,7 @@ fn what_is_written_is_taken() {
     assert_eq!(kafka.options, options);
     let stage = &pipeline.stages[0];
     assert_eq!((stage.memory, stage.timeout), (2 << 20, Duration::from_millis(20)));
+    assert_eq!(stage.grant, ["clock", "state"]);
     let config = serde_json::json!({ "n": 1, "f": 1.5, "d": "1979-05-27", "t": "$", "l": [true, { "a": "7" }] });
     assert_eq!(stage.config, config);
     let SinkEndpoint::Cassandra(sink) = &pipeline.sink.endpoint else { panic!("{pipeline:?}") };

@@ -15,13 +15,13 @@ use super::{BuildError, BuildEvent};
 
 /// The target that gives a module no imports but those of the contract.
 pub(super) const TARGET: &str = "wasm32-unknown-unknown";
-/// Fast and small: plugins run per record, and each is compiled again when it is loaded.
+/// Fast and small: plugins run per record. Names of functions stay, for the backtraces of traps.
 pub(super) const CONFIG: [&str; 6] = [
     "profile.release.lto=\"fat\"",
     "profile.release.codegen-units=1",
     "profile.release.panic=\"abort\"",
     "profile.release.opt-level=3",
-    "profile.release.strip=true",
+    "profile.release.strip=\"debuginfo\"",
     "target.wasm32-unknown-unknown.rustflags=[\"-Ctarget-feature=+simd128\"]",
 ];
 /// These would replace the flags above by ones that are meant for native code.

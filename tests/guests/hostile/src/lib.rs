@@ -39,6 +39,8 @@ impl Guest for Hostile {
                 descriptor.fields = (0..1000).map(|n| Field { pointer: format!("/{n}"), text: true }).collect();
             }
             "a pointer that is none" => descriptor.fields = vec![Field { pointer: "x".to_owned(), text: true }],
+            "wants the time" => descriptor.wants_timestamps = true,
+            "wants dice" => descriptor.wants_seeds = true,
             "the same store twice" => descriptor.stores.push(Store { name: "seen".to_owned(), ttl_ms: 1 }),
             _ => {}
         }

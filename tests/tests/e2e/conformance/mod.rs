@@ -24,6 +24,7 @@ config = { VALIDATE }
 
 [[pipeline.stage]]
 plugin = "${PLUGINS}/dedup"
+grant = ["state"]
 config = { key = "id", format = "uuid", ttl = "TTL" }
 "#;
 

@@ -63,6 +63,20 @@ fn a_folder_without_a_crate_is_no_plugin() {
 }
 
 #[test]
+fn what_a_stage_does_not_grant_is_told_with_the_line_to_add() {
+    for (name, lacks) in [("dedup", "state"), ("format-user", "random")] {
+        let folder = with_stage(&format!("plugin = \"{}\"", plugin(name)));
+        let line = format!("add `grant = [\"{lacks}\"]`");
+        let asks = format!("stage `{name}`: the plugin `{name}` asks for `{lacks}`");
+        for verb in ["run", "check"] {
+            let ended = folder.start(&[verb]).wait(BUILDING);
+            ended.assert(2, &["pipeline.toml:7:10: error[not-granted]", &asks, &line]);
+        }
+        assert!(!folder.path(".millstream").exists(), "something was started");
+    }
+}
+
+#[test]
 fn a_configuration_that_the_plugin_refuses_is_told_at_its_line() {
     let path = plugin("validate");
     let folder = with_stage(&format!("config = {{ requird = [\"id\"] }}, plugin = \"{path}\""));
