@@ -25,8 +25,8 @@ pub struct Control(Arc<Mutex<Inner>>);
 
 struct Inner {
     stages: Vec<StageSpec>,
-    /// The worker, while there is one.
-    tasks: Option<mpsc::UnboundedSender<Task>>,
+    /// The worker, while there is one. Weak: it ends when reader and writer have gone, and a hand on it is neither.
+    tasks: Option<mpsc::WeakUnboundedSender<Task>>,
     swaps: u64,
     /// Version of the state of each stage.
     state_versions: BTreeMap<String, u32>,
@@ -44,10 +44,10 @@ impl Control {
     }
 
     /// A worker is there, made with the stages of `swaps` swaps; `false` where there have been more since.
-    pub(super) fn attach(&self, tasks: mpsc::UnboundedSender<Task>, chain: &Chain, swaps: u64) -> bool {
+    pub(super) fn attach(&self, tasks: &mpsc::UnboundedSender<Task>, chain: &Chain, swaps: u64) -> bool {
         let mut inner = self.inner();
         inner.state_versions = chain.state_versions();
-        inner.tasks = (inner.swaps == swaps).then_some(tasks);
+        inner.tasks = (inner.swaps == swaps).then(|| tasks.downgrade());
         inner.swaps == swaps
     }
 
@@ -82,7 +82,9 @@ impl Control {
             (inner.swaps, inner.tasks.clone(), (inner.stages.clone(), inner.state_versions.clone()))
         };
         let swap = Task::Swap(Box::new(Swap { id, chain, probation, swapped, done }));
-        let Some(tasks) = tasks.filter(|tasks| tasks.send(swap).is_ok()) else {
+        let is_sent =
+            |tasks: &mpsc::WeakUnboundedSender<Task>| tasks.upgrade().is_some_and(|tasks| tasks.send(swap).is_ok());
+        let Some(tasks) = tasks.filter(is_sent) else {
             // Nothing runs just now; the next life begins with them.
             self.inner().stages = stages;
             let _ = verdict.send(Ok(()));
@@ -101,7 +103,7 @@ impl Control {
                 Ok(decision) => decision,
                 Err(_) => {
                     // The worker may have ended.
-                    let _ = tasks.send(Task::ProbationOver(id));
+                    let _ = tasks.upgrade().map(|tasks| tasks.send(Task::ProbationOver(id)));
                     decided.await
                 }
             };

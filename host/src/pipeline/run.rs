@@ -160,7 +160,7 @@ async fn live_until(
     };
     let mut source = source?;
     let (tasks, tasks_out) = mpsc::unbounded_channel();
-    if !control.attach(tasks.clone(), &chain, swaps) {
+    if !control.attach(&tasks, &chain, swaps) {
         // The stages were swapped while the pipeline was being opened.
         return Ok(None);
     }
