@@ -22,8 +22,8 @@ pub fn check(args: &CheckArgs, screen: &Screen) -> anyhow::Result<Exit> {
         Ok(loaded) => loaded,
         Err(faults) => return refused(&faults, args, screen),
     };
-    let engine =
-        PluginEngine::new().map_err(|error| anyhow::anyhow!("cannot start the WebAssembly engine: {error:#}"))?;
+    let engine = PluginEngine::with_stack(loaded.config.host.stack);
+    let engine = engine.map_err(|error| anyhow::anyhow!("cannot start the WebAssembly engine: {error:#}"))?;
     let task = screen.task("loading plugins");
     let prepared = prepare(&loaded, &engine, &[], &mut |event| task.now(&event.to_string()));
     drop(task);

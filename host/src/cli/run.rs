@@ -14,7 +14,7 @@ use super::{
     summary_json::summary_json,
 };
 use crate::{
-    config::{self, Faults, Loaded},
+    config::{self, Faults, HostConfig, Loaded},
     pipeline::{Host, PipelineSpec, Prepared, prepare},
     plugin::{PluginEngine, build::BuildEvent},
     reload::{self, Load, Reloader, Trigger},
@@ -73,16 +73,16 @@ pub(super) fn start_or_say(load: Load, watch: bool, screen: &Screen) -> anyhow::
     if !loaded.warnings.is_empty() {
         say(&loaded.warnings, screen);
     }
-    let engine = engine(&loaded.config.host.data_dir)?;
+    let engine = engine(&loaded.config.host)?;
     let Some(prepared) = prepare_or_say(&loaded, &engine, screen)? else { return Ok(None) };
     Ok(Some(Start { load, engine, prepared, admin: loaded.config.host.admin, watch }))
 }
 
 /// An engine that keeps compiled code below `data_dir`.
-fn engine(data_dir: &Path) -> anyhow::Result<PluginEngine> {
-    let engine =
-        PluginEngine::new().map_err(|error| anyhow::anyhow!("cannot start the WebAssembly engine: {error:#}"))?;
-    Ok(engine.with_cache(data_dir.join("cache")))
+fn engine(host: &HostConfig) -> anyhow::Result<PluginEngine> {
+    let engine = PluginEngine::with_stack(host.stack);
+    let engine = engine.map_err(|error| anyhow::anyhow!("cannot start the WebAssembly engine: {error:#}"))?;
+    Ok(engine.with_cache(host.data_dir.join("cache")))
 }
 
 /// Reads the configuration, or prints what is wrong with it.

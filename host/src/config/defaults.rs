@@ -29,6 +29,12 @@ pub const GENERATOR_SEED: u64 = 1;
 pub const STAGE_MEMORY: usize = 64 << 20;
 /// A batch of the default size may grow sixteenfold.
 pub const STAGE_OUTPUT: usize = 16 << 20;
+/// Guests of the SDK need a few hundred, interpreters of other languages some thousands; an entry is a pointer of the host's.
+pub const STAGE_TABLE: usize = 100_000;
+/// Enough to follow what a plugin does, too little to fill a disk.
+pub const STAGE_LOG: u32 = 50;
+/// Enough for deep JSON and for interpreters; the thread that runs a plugin has four times as much.
+pub const STACK: usize = 512 << 10;
 /// A call takes milliseconds; after a second the plugin is stuck.
 pub const STAGE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Longer than a broker or a node takes to fail over.
@@ -43,6 +49,8 @@ pub const PROBATION_RECORDS: u64 = 1000;
 pub const PROBATION_TIME: Duration = Duration::from_secs(10);
 /// A stricter rule is meant to reject some, even most; a version that rejects nearly all is more likely broken.
 pub const PROBATION_REJECTS: u64 = 80;
+/// A version that breaks on a record which the one before handles is broken.
+pub const PROBATION_TRAPS: u64 = 0;
 /// Survives the loss of a replica without waiting for other datacenters.
 pub const CONSISTENCY: &str = "local_quorum";
 /// Keeps a small cluster busy without filling its queues.
@@ -70,8 +78,16 @@ pub const MAX_BYTES: u64 = 1 << 30;
 pub const MIN_BYTES: u64 = 1 << 10;
 /// A guest's stack and its first batch need this much.
 pub const MIN_STAGE_MEMORY: u64 = 1 << 20;
-/// All that a 32-bit guest can address.
-pub const MAX_STAGE_MEMORY: u64 = 4 << 30;
+/// Address space for it is set aside for every instance.
+pub const MAX_STAGE_MEMORY: u64 = 1 << 30;
+/// Address space for it is set aside for every instance.
+pub const MAX_STAGE_TABLE: u64 = 1_000_000;
+/// More than anybody reads.
+pub const MAX_STAGE_LOG: u64 = 100_000;
+/// What a guest of the SDK needs to start.
+pub const MIN_STACK: u64 = 64 << 10;
+/// Half of what a thread has by default: the host's own calls need some.
+pub const MAX_STACK: u64 = 1 << 20;
 /// Counts that have no limit of their own; a larger one is a slip of the keyboard.
 pub const MAX_COUNT: u64 = 1 << 40;
 /// Each partition is a writer and a position in every frame.

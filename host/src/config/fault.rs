@@ -60,12 +60,22 @@ pub struct Fault {
     pub span: Range<usize>,
     /// A few words for the place itself.
     pub label: String,
+    /// The pipeline that cannot run because of it, where it is about a plugin rather than the file.
+    pub pipeline: Option<String>,
 }
 
 impl Fault {
     /// An error without hint or label.
     pub fn new(code: &'static str, span: Range<usize>, message: impl Into<String>) -> Self {
-        Self { code, severity: Severity::Error, message: message.into(), hint: None, span, label: String::new() }
+        Self {
+            code,
+            severity: Severity::Error,
+            message: message.into(),
+            hint: None,
+            span,
+            label: String::new(),
+            pipeline: None,
+        }
     }
 
     /// With what to do about it.
@@ -79,6 +89,13 @@ impl Fault {
     #[must_use]
     pub fn label(mut self, label: impl Into<String>) -> Self {
         self.label = label.into();
+        self
+    }
+
+    /// Of a plugin of that pipeline.
+    #[must_use]
+    pub fn of(mut self, pipeline: &str) -> Self {
+        self.pipeline = Some(pipeline.to_owned());
         self
     }
 

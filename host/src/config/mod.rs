@@ -6,7 +6,7 @@
 //! module opens nothing but the file itself and never prints a secret.
 
 mod context;
-mod defaults;
+pub(crate) mod defaults;
 mod env;
 mod fault;
 mod json;
@@ -112,9 +112,11 @@ fn host(cx: &mut Context<'_>, file: &Section<'_>) -> HostConfig {
     let mut data_dir = None;
     let mut durability = Durability::Commit;
     let mut admin = None;
+    let mut stack = None;
     if let Some(mut section) = file.section(cx, "host", Place::Host) {
         section.check_names(cx, None);
         data_dir = section.text(cx, "data_dir");
+        stack = section.bytes(cx, "stack");
         if let Some(address) = section.text(cx, "admin") {
             admin = address.value.parse().ok();
             if admin.is_none() {
@@ -132,5 +134,6 @@ fn host(cx: &mut Context<'_>, file: &Section<'_>) -> HostConfig {
         cx.fault(fault.hint(format!("name a folder; the default is `\"{}\"`", defaults::DATA_DIR)));
     }
     let data_dir = data_dir.map_or_else(|| defaults::DATA_DIR.to_owned(), |folder| folder.value);
-    HostConfig { data_dir: cx.in_folder(&data_dir), admin, durability }
+    let stack = stack.unwrap_or(defaults::STACK);
+    HostConfig { data_dir: cx.in_folder(&data_dir), admin, durability, stack }
 }

@@ -24,6 +24,8 @@ pub struct HostConfig {
     pub admin: Option<std::net::SocketAddr>,
     /// When a commit counts as durable. Default `commit`.
     pub durability: Durability,
+    /// `stack`: most stack of a plugin's call, in bytes. Default 512 KiB.
+    pub stack: usize,
 }
 
 /// When a commit counts as durable.
@@ -68,11 +70,18 @@ pub struct Probation {
     pub time: Duration,
     /// `rejects`: percent of them that it may reject beyond those that the version before rejects. Default 80.
     pub rejects: u64,
+    /// `traps`: percent of them on which it may fail although the version before does not. Default 0.
+    pub traps: u64,
 }
 
 impl Default for Probation {
     fn default() -> Self {
-        Self { records: d::PROBATION_RECORDS, time: d::PROBATION_TIME, rejects: d::PROBATION_REJECTS }
+        Self {
+            records: d::PROBATION_RECORDS,
+            time: d::PROBATION_TIME,
+            rejects: d::PROBATION_REJECTS,
+            traps: d::PROBATION_TRAPS,
+        }
     }
 }
 
@@ -222,10 +231,14 @@ pub struct StageConfig {
     pub config: serde_json::Value,
     /// `memory`: most linear memory, in bytes. Default 64 MiB.
     pub memory: usize,
+    /// `table`: most entries of the tables of an instance. Default 100,000.
+    pub table: usize,
     /// `output`: most bytes that one call may return. Default 16 MiB.
     pub output: usize,
     /// `timeout` of one call. Default 1 s.
     pub timeout: Duration,
+    /// `log`: most messages in a second. Default 50.
+    pub log: u32,
     /// `grant`: what its plugin may use of the host. Default nothing.
     pub grant: Vec<&'static str>,
     /// Where the stage stands in the file: byte offsets of its table, for messages about its plugin.

@@ -95,6 +95,7 @@ fn probation(cx: &mut Context<'_>, section: &Section<'_>) -> Probation {
         records: table.count(cx, "records").unwrap_or(default.records),
         time: table.time(cx, "time").unwrap_or(default.time),
         rejects: table.count(cx, "rejects").unwrap_or(default.rejects),
+        traps: table.count(cx, "traps").unwrap_or(default.traps),
     }
 }
 

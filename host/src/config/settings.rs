@@ -34,6 +34,7 @@ pub const SETTINGS: &[Setting] = &[
     row("data_dir", Place::Host, ALL, T::Path, D::Text(d::DATA_DIR), "folder of the embedded log and of the state"),
     row("admin", Place::Host, ALL, T::Text, D::Words("none"), "address such as `127.0.0.1:8642` at which the host answers `POST /reload`, `GET /pipelines` (the conservation meter), `GET /versions` and `GET /healthz`"),
     row("durability", Place::Host, ALL, T::OneOf(&["commit", "os"]), D::Text("commit"), "when a commit counts as durable: once it is fsynced, or once the operating system has it"),
+    row("stack", Place::Host, ALL, T::Bytes(d::MIN_STACK, d::MAX_STACK), D::Bytes(d::STACK), "most stack of a plugin's call; read at the start only"),
 
     row("name", Place::Pipeline, ALL, T::Name, D::Required, "unique name"),
     row("source", Place::Pipeline, ALL, T::Table, D::Required, "where its records come from"),
@@ -71,8 +72,10 @@ pub const SETTINGS: &[Setting] = &[
     row("plugin", Place::Stage, ALL, T::Path, D::Required, "a `.wasm` file, or a crate folder that the host builds"),
     row("config", Place::Stage, ALL, T::Anything, D::Words("empty"), "handed to the plugin as JSON"),
     row("memory", Place::Stage, ALL, T::Bytes(d::MIN_STAGE_MEMORY, d::MAX_STAGE_MEMORY), D::Bytes(d::STAGE_MEMORY), "most memory of an instance"),
+    row("table", Place::Stage, ALL, T::Count("entries", 1, d::MAX_STAGE_TABLE), D::Count(d::STAGE_TABLE as u64), "most entries of an instance's tables together"),
     row("output", Place::Stage, ALL, T::Bytes(d::MIN_BYTES, d::MAX_BYTES), D::Bytes(d::STAGE_OUTPUT), "most bytes that one call may return"),
     row("timeout", Place::Stage, ALL, T::Time(d::MIN_TIME, d::MAX_STAGE_TIMEOUT), D::Time(d::STAGE_TIMEOUT), "longest time for one call"),
+    row("log", Place::Stage, ALL, T::Count("messages", 0, d::MAX_STAGE_LOG), D::Count(d::STAGE_LOG as u64), "most messages that it may log in a second; the others are counted"),
     row("grant", Place::Stage, ALL, T::AnyOf(CAPABILITIES), D::Words("nothing"), "what the plugin may use of the host: stores (`state`), random words with each record (`random`), the records' timestamps (`clock`)"),
 
     row("url", Place::Sink, ALL, T::Url, D::Required, "where to write: `kafka://host:port/topic`, `cassandra://[user:password@]host[:port]/keyspace.table`, `log:topic`, `sqlite:path/table`, `file:path`, `stdout:`, `discard:`"),
@@ -93,6 +96,7 @@ pub const SETTINGS: &[Setting] = &[
     row("records", Place::Probation, ALL, T::Count("records", 1, d::MAX_COUNT), D::Count(d::PROBATION_RECORDS), "the first records of a new version that are watched"),
     row("time", Place::Probation, ALL, T::Time(d::MIN_TIME, d::MAX_WAIT), D::Time(d::PROBATION_TIME), "and no longer than that"),
     row("rejects", Place::Probation, ALL, T::Count("percent", 0, 100), D::Count(d::PROBATION_REJECTS), "the share of them that it may reject although the version before takes them; beyond it the one before is put back, and runs them again"),
+    row("traps", Place::Probation, ALL, T::Count("percent", 0, 100), D::Count(d::PROBATION_TRAPS), "the share of them on which it may trap, or else break a limit, although the version before does not"),
 
     row("columns", Place::Create, ALL, T::Texts, D::Required, "the columns in order: `name = \"type\"`"),
     row("primary_key", Place::Create, ALL, T::Text, D::Words("the first column"), "the column that identifies a row"),

@@ -34,6 +34,8 @@ pub(super) fn stages(cx: &mut Context<'_>, pipeline: &Section<'_>) -> Vec<StageC
         }
         let memory = section.bytes(cx, "memory").unwrap_or(d::STAGE_MEMORY);
         let output = section.bytes(cx, "output").unwrap_or(d::STAGE_OUTPUT);
+        let table = section.count(cx, "table").map_or(d::STAGE_TABLE, |entries| entries as usize);
+        let log = section.count(cx, "log").map_or(d::STAGE_LOG, |messages| messages as u32);
         let timeout = section.time(cx, "timeout").unwrap_or(d::STAGE_TIMEOUT);
         let grant = section.choices(cx, "grant");
         let config = match section.table(cx, "config") {
@@ -49,8 +51,10 @@ pub(super) fn stages(cx: &mut Context<'_>, pipeline: &Section<'_>) -> Vec<StageC
             plugin: cx.in_folder(&plugin.value),
             config,
             memory,
+            table,
             output,
             timeout,
+            log,
             grant,
             span: section.span.clone(),
             plugin_span: plugin.span,

@@ -8,7 +8,7 @@ use std::{
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    chain_of,
+    Swaps, chain_of,
     worker::{Swap, Task},
 };
 use crate::{
@@ -28,6 +28,7 @@ struct Inner {
     /// The worker, while there is one. Weak: it ends when reader and writer have gone, and a hand on it is neither.
     tasks: Option<mpsc::WeakUnboundedSender<Task>>,
     swaps: u64,
+    figures: Swaps,
     /// Version of the state of each stage.
     state_versions: BTreeMap<String, u32>,
 }
@@ -35,12 +36,23 @@ struct Inner {
 impl Control {
     /// For a pipeline that begins with these stages.
     pub fn new(stages: Vec<StageSpec>) -> Self {
-        Self(Arc::new(Mutex::new(Inner { stages, tasks: None, swaps: 0, state_versions: BTreeMap::new() })))
+        let (figures, state_versions) = Default::default();
+        Self(Arc::new(Mutex::new(Inner { stages, tasks: None, swaps: 0, figures, state_versions })))
     }
 
     /// The stages that run, or that the pipeline's next life begins with.
     pub fn stages(&self) -> Vec<StageSpec> {
         self.inner().stages.clone()
+    }
+
+    /// How often they were changed, and what came of it.
+    pub fn figures(&self) -> Swaps {
+        self.inner().figures.clone()
+    }
+
+    /// Counts a candidate that was refused before it came as far as [`Control::swap`].
+    pub fn refused(&self, why: &str) {
+        self.inner().figures.refuse(why);
     }
 
     /// A worker is there, made with the stages of `swaps` swaps; `false` where there have been more since.
@@ -63,6 +75,15 @@ impl Control {
     /// Makes the stages ready and swaps them in between two batches. The answer comes when their probation is over: an error
     /// says why they were put back. Fails, with the reason, where the ones before run on.
     pub async fn swap(&self, stages: Vec<StageSpec>, probation: Probation) -> Result<Verdict, String> {
+        let result = self.try_swap(stages, probation).await;
+        match &result {
+            Ok(_) => self.inner().figures.swapped += 1,
+            Err(why) => self.refused(why),
+        }
+        result
+    }
+
+    async fn try_swap(&self, stages: Vec<StageSpec>, probation: Probation) -> Result<Verdict, String> {
         let chain = tokio::task::block_in_place(|| Chain::new(stages.clone())).map_err(|error| chain_of(&error))?;
         let state_versions = chain.state_versions();
         for (stage, before) in &self.inner().state_versions {
@@ -109,8 +130,9 @@ impl Control {
             };
             // Without a decision the pipeline has ended, and what ran last is what the next life begins with.
             let decision = decision.unwrap_or(Ok(()));
-            if decision.is_err() {
+            if let Err(why) = &decision {
                 let mut inner = control.inner();
+                inner.figures.put_back(why);
                 if inner.swaps == id {
                     (inner.stages, inner.state_versions) = before;
                 }

@@ -10,7 +10,10 @@ use std::{
 
 use tokio::task::JoinHandle;
 
-use super::{Control, Ending, Meter, PipelineError, PipelineSpec, Stopper, Versions, chain_of, run, stop_channel};
+use super::{
+    Control, Ending, Meter, PipelineError, PipelineSpec, Reloads, Setback, Stopper, Versions, chain_of, run,
+    stop_channel,
+};
 use crate::{config::PipelineConfig, state::Totals};
 
 /// How long stopping may take before what is under way is left for the next start. Together with what comes after it,
@@ -26,6 +29,7 @@ struct Shared {
     /// Changes under way, in which a pipeline may be missing for a moment.
     changes: AtomicUsize,
     started: Instant,
+    reloads: Mutex<Reloads>,
 }
 
 /// One pipeline at work.
@@ -71,12 +75,28 @@ impl Host {
     /// Starts pipelines. One that fails says so at once, and the others go on.
     pub fn start(specs: Vec<PipelineSpec>) -> Self {
         let pipelines = Mutex::new(specs.into_iter().map(Running::start).collect());
-        Self(Arc::new(Shared { pipelines, changes: AtomicUsize::new(0), started: Instant::now() }))
+        let (changes, reloads) = Default::default();
+        Self(Arc::new(Shared { pipelines, changes, started: Instant::now(), reloads }))
     }
 
     /// The pipelines, in the order in which they were started.
     pub fn handles(&self) -> Vec<Handle> {
         self.pipelines().iter().map(Running::handle).collect()
+    }
+
+    /// How often configuration and plugins were read again.
+    pub fn reloads(&self) -> Reloads {
+        self.0.reloads.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Configuration and plugins were read again; `refused` says why all of it was refused, if it was.
+    pub fn reloaded(&self, refused: Option<&str>) {
+        let mut reloads = self.0.reloads.lock().unwrap_or_else(PoisonError::into_inner);
+        reloads.done += 1;
+        if let Some(why) = refused {
+            reloads.refused += 1;
+            reloads.last_refused = Some(Setback::now(why));
+        }
     }
 
     /// Starts one more.

@@ -15,6 +15,7 @@ mod reader;
 mod retry;
 mod run;
 mod stop;
+mod swaps;
 mod tally;
 mod trial;
 mod versions;
@@ -27,6 +28,7 @@ pub use meter::{Figures, Meter};
 pub use prepare::{Prepared, prepare};
 pub use run::{Ending, PipelineError, PipelineSpec, run};
 pub use stop::{Stop, Stopper, channel as stop_channel};
+pub use swaps::{Reloads, Setback, Swaps};
 pub use versions::{Began, Ran, Versions};
 
 use run::now_ms;

@@ -1,5 +1,5 @@
-//! From a configuration to pipelines that are ready to run: builds and loads the plugins, and hands each its configuration
-//! once. Whatever is wrong with them is reported together, each at its place in the file.
+//! From a configuration to pipelines that are ready to run: builds and loads the plugins, hands each its configuration
+//! once, and runs its own samples. Whatever is wrong with them is reported together, each at its place in the file.
 
 use std::{
     collections::BTreeMap,
@@ -13,6 +13,7 @@ use crate::{
         Grants, InitError, Limits, Plugin, PluginEngine, StageName,
         build::{self, BuildEvent},
     },
+    samples::Samples,
     transform::{Chain, ChainError, ChainFault, StageSpec},
 };
 
@@ -46,12 +47,15 @@ pub fn prepare(
             match plugin {
                 Ok(plugin) => {
                     let spec = stage_spec(&pipeline.name, stage, plugin.clone());
-                    match Chain::new(vec![spec.clone()]) {
-                        Ok(_) => stages.push(spec),
-                        Err(error) => faults.push(refused(stage, &error)),
+                    match tried(stage, &spec) {
+                        Ok(()) => stages.push(spec),
+                        Err(fault) => faults.push(fault.of(&pipeline.name)),
                     }
                 }
-                Err(fault) => faults.push(Fault { span: stage.plugin_span.clone(), ..fault.clone() }),
+                Err(fault) => {
+                    let fault = Fault { span: stage.plugin_span.clone(), ..fault.clone() };
+                    faults.push(fault.of(&pipeline.name));
+                }
             }
         }
         specs.push(PipelineSpec {
@@ -67,6 +71,25 @@ pub fn prepare(
     // Not before all is right: what is refused leaves nothing behind.
     plugins.values().flatten().for_each(|plugin| engine.keep(plugin));
     Ok(Prepared { specs, watched })
+}
+
+/// Hands the plugin its configuration, and its own samples if it has any.
+fn tried(stage: &StageConfig, spec: &StageSpec) -> Result<(), Fault> {
+    // Let go of before the samples run: there is room for so many instances only.
+    drop(Chain::new(vec![spec.clone()]).map_err(|error| refused(stage, &error))?);
+    let failed =
+        |message| Err(Fault::new("plugin-samples", stage.plugin_span.clone(), message).label("its samples fail"));
+    let samples = match Samples::of(&stage.plugin) {
+        Ok(Some(samples)) => samples,
+        Ok(None) => return Ok(()),
+        Err(error) => return failed(super::chain_of(&error)),
+    };
+    match samples.run(spec) {
+        Ok(tried) => samples.faults(&tried).map_or(Ok(()), |faults| {
+            failed(format!("stage `{}`: the plugin's own samples fail:\n{faults}", stage.name))
+        }),
+        Err(error) => failed(super::chain_of(&error)),
+    }
 }
 
 fn refused(stage: &StageConfig, error: &ChainError) -> Fault {
@@ -87,8 +110,10 @@ fn stage_spec(pipeline: &str, stage: &StageConfig, plugin: Plugin) -> StageSpec 
         config: stage.config.to_string(),
         limits: Limits {
             memory: stage.memory,
+            table: stage.table,
             timeout: stage.timeout,
             output: stage.output,
+            log: stage.log,
             grants: Grants::named(&stage.grant),
         },
     }
@@ -104,6 +129,7 @@ fn plugin(
 ) -> Result<Plugin, Fault> {
     let path = stage.plugin.as_path();
     let fault = |code, message: String| Fault::new(code, stage.plugin_span.clone(), message);
+    watched.push(Samples::beside(path));
     if !path.exists() {
         let message = format!("there is no plugin at `{}`", path.display());
         let hint = "name a `.wasm` file, or the folder of a plugin's crate, relative to this file's folder";

@@ -101,6 +101,7 @@ fn chain() -> Chain {
         timeout: Duration::from_secs(1),
         output: 16 << 20,
         grants: Grants::named(&["state"]),
+        ..Limits::default()
     };
     Chain::new(vec![StageSpec { name, plugin, config: "{}".to_owned(), limits }]).unwrap()
 }

@@ -22,7 +22,7 @@ fn start(cache: &Path, wasm: &Path) -> u64 {
     let plugin = Plugin::load(&engine, wasm).unwrap();
     let name = StageName { pipeline: "p".into(), stage: "dedup".into() };
     let grants = Grants::named(&["state"]);
-    let limits = Limits { memory: 16 << 20, timeout: Duration::from_secs(10), output: 1 << 20, grants };
+    let limits = Limits { timeout: Duration::from_secs(10), grants, ..Limits::default() };
     let state = Arc::new(Mutex::new(StageState::new()));
     let (_, descriptor) = Instance::new(&plugin, &name, "{}", &limits, state).unwrap();
     assert_eq!(descriptor.name, "dedup");

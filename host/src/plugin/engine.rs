@@ -17,17 +17,16 @@ use wasmtime::{
 };
 
 use super::{Plugin, bindings, cache::CodeCache, guest::Guest};
+use crate::config::defaults as d;
 
 /// How often the epoch advances: the precision of a call's deadline.
 pub const TICK: Duration = Duration::from_millis(10);
 /// Most linear memory that a stage's `memory` setting can allow.
-pub const MAX_MEMORY: usize = 1 << 30;
+pub const MAX_MEMORY: usize = d::MAX_STAGE_MEMORY as usize;
 /// Instances alive at the same time in a process. Each reserves address space, not memory.
 const MAX_INSTANCES: u32 = 256;
-/// A table entry is a pointer of the host's; guests of the SDK need a few hundred.
-const MAX_TABLE_ELEMENTS: usize = 100_000;
-/// Guest stack. Deep recursion is a trap, not a crash of the host.
-const MAX_STACK: usize = 512 << 10;
+/// Most table entries that a stage's `table` setting can allow.
+const MAX_TABLE_ELEMENTS: usize = d::MAX_STAGE_TABLE as usize;
 
 /// Compiles and runs plugins. Cheap to clone.
 #[derive(Clone)]
@@ -39,8 +38,14 @@ pub struct PluginEngine {
 }
 
 impl PluginEngine {
-    /// Makes an engine and starts its clock, which ends with the last clone.
+    /// Makes an engine with the default stack; see [`PluginEngine::with_stack`].
     pub fn new() -> wasmtime::Result<Self> {
+        Self::with_stack(d::STACK)
+    }
+
+    /// Makes an engine whose guests may use so much stack, in bytes, and starts its clock, which ends with the last clone.
+    /// Deep recursion is a trap, not a crash of the host.
+    pub fn with_stack(stack: usize) -> wasmtime::Result<Self> {
         let mut pool = PoolingAllocationConfig::new();
         pool.total_component_instances(MAX_INSTANCES)
             .total_core_instances(MAX_INSTANCES * 4)
@@ -52,7 +57,7 @@ impl PluginEngine {
         config
             .cranelift_opt_level(OptLevel::Speed)
             .epoch_interruption(true)
-            .max_wasm_stack(MAX_STACK)
+            .max_wasm_stack(stack)
             .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
         let engine = Engine::new(&config)?;
         let mut linker = Linker::new(&engine);

@@ -15,8 +15,6 @@ use crate::{
     state::{Seconds, StageState},
 };
 
-/// Messages that a stage may log in a second; the rest are counted and left out.
-const LOG_PER_SECOND: u32 = 50;
 /// A longer log message is cut.
 const MAX_LOG_BYTES: usize = 4 << 10;
 /// A key or value of a store.
@@ -24,6 +22,8 @@ const MAX_STATE_ITEM: usize = 64 << 10;
 
 /// The state of a stage, shared by its instances.
 pub type SharedState = Arc<Mutex<StageState>>;
+/// What a stage may log, shared by its instances: one that traps again and again may not log more by that.
+pub(super) type SharedLog = Arc<Mutex<LogBudget>>;
 
 /// The host's side of one instance.
 pub struct Guest {
@@ -34,28 +34,37 @@ pub struct Guest {
     pub(super) first_row: u32,
     /// Time of the call under way.
     pub(super) now: Seconds,
-    pub(super) memory: MemoryLimit,
-    pub(super) log: LogBudget,
+    pub(super) room: Room,
+    pub(super) log: SharedLog,
 }
 
-/// Bounds linear memory and remembers whether the bound was hit, so that a trap can be told from a failed allocation.
-pub struct MemoryLimit {
-    pub(super) max_bytes: usize,
+/// Bounds the linear memory and the tables of an instance, however many of them a component has.
+pub struct Room {
+    pub(super) memory: Bound,
+    pub(super) table: Bound,
+}
+
+/// What of something is in use, and whether more was asked for than there may be: so that a trap can be told from a failed
+/// allocation.
+pub struct Bound {
+    most: usize,
+    used: usize,
     pub(super) was_hit: bool,
 }
 
 /// Bounds what a plugin may log.
 pub struct LogBudget {
-    pub(super) pipeline: Arc<str>,
-    pub(super) stage: Arc<str>,
+    pipeline: Arc<str>,
+    stage: Arc<str>,
+    per_second: u32,
     since: Instant,
     written: u32,
     left_out: u64,
 }
 
 impl LogBudget {
-    pub(super) fn new(pipeline: Arc<str>, stage: Arc<str>) -> Self {
-        Self { pipeline, stage, since: Instant::now(), written: 0, left_out: 0 }
+    pub(super) fn new(pipeline: Arc<str>, stage: Arc<str>, per_second: u32) -> Self {
+        Self { pipeline, stage, per_second, since: Instant::now(), written: 0, left_out: 0 }
     }
 
     fn write(&mut self, level: u8, message: &str) {
@@ -65,7 +74,7 @@ impl LogBudget {
             }
             (self.since, self.written, self.left_out) = (Instant::now(), 0, 0);
         }
-        if self.written >= LOG_PER_SECOND {
+        if self.written >= self.per_second {
             self.left_out += 1;
             return;
         }
@@ -81,17 +90,33 @@ impl LogBudget {
     }
 }
 
-impl ResourceLimiter for MemoryLimit {
-    fn memory_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        let fits = desired <= self.max_bytes;
-        self.was_hit |= !fits;
-        Ok(fits)
+impl Room {
+    pub(super) fn new(memory: usize, table: usize) -> Self {
+        let bound = |most| Bound { most, used: 0, was_hit: false };
+        Self { memory: bound(memory), table: bound(table) }
+    }
+}
+
+impl Bound {
+    /// Whether one of them may grow so far.
+    fn grows(&mut self, current: usize, desired: usize) -> bool {
+        let used = self.used.saturating_add(desired.saturating_sub(current));
+        if used > self.most {
+            self.was_hit = true;
+            return false;
+        }
+        self.used = used;
+        true
+    }
+}
+
+impl ResourceLimiter for Room {
+    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(self.memory.grows(current, desired))
     }
 
-    fn table_growing(&mut self, _: usize, _: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
-        // The engine's pool bounds tables; a guest's own maximum is checked by the engine.
-        let _ = maximum;
-        Ok(true)
+    fn table_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(self.table.grows(current, desired))
     }
 }
 
@@ -148,7 +173,7 @@ impl state::Host for Guest {
 
 impl log::Host for Guest {
     fn write(&mut self, level: u8, message: String) -> wasmtime::Result<()> {
-        self.log.write(level, &message);
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).write(level, &message);
         Ok(())
     }
 }

@@ -4,18 +4,18 @@
 //! again; the caller makes a new one.
 
 use std::{
-    sync::{Arc, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use wasmtime::{Store, Trap};
 
 use super::{
-    Capability, Grants, Plugin,
+    Capability, Grants, Limits, Plugin,
     bindings::{self, millstream::plugin::types},
     engine::ticks,
     failures::{Failure, backtrace},
-    guest::{Guest, LogBudget, MemoryLimit, SharedState},
+    guest::{Guest, LogBudget, Room, SharedLog, SharedState},
     outcome::{Outcome, check},
 };
 use crate::{
@@ -45,19 +45,6 @@ pub struct Descriptor {
     pub wants_timestamps: bool,
     /// Whether it needs random words.
     pub wants_seeds: bool,
-}
-
-/// What a stage may use.
-#[derive(Debug, Clone)]
-pub struct Limits {
-    /// Linear memory, in bytes.
-    pub memory: usize,
-    /// Time of one call.
-    pub timeout: Duration,
-    /// What a call may return: new values, keys and reasons, in bytes.
-    pub output: usize,
-    /// What it may use of the host.
-    pub grants: Grants,
 }
 
 /// Who an instance works for; for messages.
@@ -105,6 +92,9 @@ pub enum CallError {
     /// It asked for more memory than it may.
     #[error("it needed more than {} MiB of memory", .0 >> 20)]
     Memory(usize),
+    /// It asked for larger tables than it may.
+    #[error("it needed more than {0} table entries")]
+    Table(usize),
     /// It trapped.
     #[error("it trapped: {0}")]
     Trap(String),
@@ -120,6 +110,7 @@ impl CallError {
             Self::Refused(_) => "plugin_error",
             Self::Timeout(_) => "plugin_timeout",
             Self::Memory(_) => "plugin_memory",
+            Self::Table(_) => "plugin_table",
             Self::Trap(_) => "plugin_trap",
             Self::Answer(_) => "plugin_answer",
         }
@@ -142,6 +133,25 @@ impl Instance {
         limits: &Limits,
         state: SharedState,
     ) -> Result<(Self, Descriptor), InitError> {
+        let log = LogBudget::new(name.pipeline.clone(), name.stage.clone(), limits.log);
+        Self::with(plugin, name, config, limits, state, Arc::new(Mutex::new(log)))
+    }
+
+    /// One more of the same, for one that cannot be relied on any more. What that one has logged counts for this one, too.
+    pub fn anew(&self, plugin: &Plugin, name: &StageName, config: &str) -> Result<Self, InitError> {
+        let guest = self.store.data();
+        let (instance, _) = Self::with(plugin, name, config, &self.limits, guest.state.clone(), guest.log.clone())?;
+        Ok(instance)
+    }
+
+    fn with(
+        plugin: &Plugin,
+        name: &StageName,
+        config: &str,
+        limits: &Limits,
+        state: SharedState,
+        log: SharedLog,
+    ) -> Result<(Self, Descriptor), InitError> {
         // Before any of its code runs.
         limits.grants.cover(&plugin.name(), plugin.imported())?;
         let guest = Guest {
@@ -149,11 +159,11 @@ impl Instance {
             rows: 0,
             first_row: 0,
             now: 0,
-            memory: MemoryLimit { max_bytes: limits.memory, was_hit: false },
-            log: LogBudget::new(name.pipeline.clone(), name.stage.clone()),
+            room: Room::new(limits.memory, limits.table),
+            log,
         };
         let mut store = Store::new(plugin.pre.engine(), guest);
-        store.limiter(|guest| &mut guest.memory);
+        store.limiter(|guest| &mut guest.room);
         store.set_epoch_deadline(ticks(limits.timeout));
         let failed = |store: &Store<Guest>, error| {
             let failure = call_failure(store, limits, &error);
@@ -242,7 +252,8 @@ fn call_failure(store: &Store<Guest>, limits: &Limits, error: &wasmtime::Error) 
     let backtrace = backtrace(error);
     let error = match error.downcast_ref::<Trap>() {
         Some(Trap::Interrupt) => CallError::Timeout(limits.timeout),
-        _ if store.data().memory.was_hit => CallError::Memory(limits.memory),
+        _ if store.data().room.memory.was_hit => CallError::Memory(limits.memory),
+        _ if store.data().room.table.was_hit => CallError::Table(limits.table),
         // The rest of the error is the backtrace.
         Some(trap) => CallError::Trap(trap.to_string()),
         None => CallError::Trap(error.root_cause().to_string()),

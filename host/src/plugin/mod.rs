@@ -11,6 +11,7 @@ mod engine;
 mod failures;
 mod guest;
 mod instance;
+mod limits;
 mod outcome;
 
 pub use capability::{Capability, Grants};
@@ -18,7 +19,8 @@ pub use component::{ABI, LoadError, Plugin};
 pub use engine::{MAX_MEMORY, PluginEngine};
 pub use failures::{Failure, Told};
 pub use guest::SharedState;
-pub use instance::{CallError, Descriptor, InitError, Instance, Limits, StageName};
+pub use instance::{CallError, Descriptor, InitError, Instance, StageName};
+pub use limits::Limits;
 pub use outcome::{Code, Outcome};
 
 #[cfg(test)]

@@ -31,6 +31,7 @@ fn start(name: &str, config: &str) -> Instance {
         timeout: Duration::from_secs(10),
         output: 16 << 20,
         grants: Grants::named(&["state", "random"]),
+        ..Limits::default()
     };
     let (instance, descriptor) =
         Instance::new(&plugin, &stage, config, &limits, Arc::new(Mutex::new(StageState::new()))).unwrap();

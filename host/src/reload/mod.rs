@@ -124,9 +124,15 @@ impl Reloader {
             Err(faults) => {
                 let refused = faults.to_string();
                 tracing::error!("not reloaded, what runs goes on:\n{refused}");
+                self.host.reloaded(Some(&refused));
+                for handle in self.host.handles() {
+                    let mine = faults.iter().filter(|fault| fault.pipeline.as_ref() == Some(&handle.name));
+                    mine.for_each(|fault| handle.control.refused(&fault.message));
+                }
                 return Outcome { refused: Some(refused), pipelines: Vec::new() };
             }
         };
+        self.host.reloaded(None);
         self.watched.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&prepared.watched);
         let mut pipelines = Vec::new();
         let wanted = |name: &str| prepared.specs.iter().any(|spec| spec.config.name == name);
@@ -173,6 +179,7 @@ impl Reloader {
         let tried = format!("{name} {}", fingerprint(&spec.stages));
         if self.put_back.lock().unwrap_or_else(PoisonError::into_inner).contains(&tried) {
             let why = "these versions were put back already; change them to have them tried again";
+            handle.control.refused(why);
             return Change::of(&spec, Kind::Refused, why.to_owned());
         }
         let began = std::time::Instant::now();
@@ -250,9 +257,8 @@ fn difference(before: &[StageSpec], now: &[StageSpec]) -> String {
 /// What decides whether stages are the same.
 fn fingerprint(stages: &[StageSpec]) -> String {
     let one = |stage: &StageSpec| {
-        let limits = &stage.limits;
         let (name, sha256, config) = (&stage.name.stage, stage.plugin.sha256(), &stage.config);
-        format!("{name} {sha256} {config} {} {} {:?} {}\n", limits.memory, limits.output, limits.timeout, limits.grants)
+        format!("{name} {sha256} {config} {:?}\n", stage.limits)
     };
     stages.iter().map(one).collect()
 }

@@ -245,7 +245,9 @@ fn run_stage(
                     return Err(ChainFault::Circuit(error));
                 }
                 let origin = work.rows.get(row).map_or(0, |row| row.origin);
-                fate.rejected.push(Rejected { origin, stage: index, reason: format!("{}: {error}", error.code()) });
+                let trapped = !matches!(error, CallError::Refused(_));
+                let reason = format!("{}: {error}", error.code());
+                fate.rejected.push(Rejected { origin, stage: index, reason, trapped });
             }
         }
     }
@@ -286,7 +288,7 @@ fn apply(
             }
             Code::Reject => {
                 let reason = String::from_utf8_lossy(take()).into_owned();
-                fate.rejected.push(Rejected { origin: old.origin, stage: index, reason });
+                fate.rejected.push(Rejected { origin: old.origin, stage: index, reason, trapped: false });
                 continue;
             }
             Code::Replace => 1,

@@ -20,9 +20,11 @@ fn spec(attack: &str) -> StageSpec {
     });
     let limits = Limits {
         memory: 32 << 20,
-        timeout: Duration::from_millis(100),
+        // Short where it is waited for; a busy machine must not be taken for a slow plugin.
+        timeout: if attack.contains("never ends") { Duration::from_millis(100) } else { Duration::from_secs(30) },
         output: 16 << 20,
         grants: Grants::named(&["state"]),
+        ..Limits::default()
     };
     let name = StageName { pipeline: "p".into(), stage: "hostile".into() };
     StageSpec { name, plugin: plugin.clone(), config: format!("\"{attack}\""), limits }
@@ -118,4 +120,88 @@ fn a_plugin_that_fails_on_record_after_record_opens_the_circuit_and_leaves_no_tr
     // A few, with others between them, are the records' own fault.
     let processed = chain.run(batch(&["culprit", "a", "culprit", "b"], 100)).unwrap();
     assert_eq!((kept(&processed), processed.rejected.len()), (vec!["a".to_owned(), "b".to_owned()], 2));
+}
+
+/// Grows its table until it may not, on a record that is a `c`; the compilers of our guests have no word for that.
+const GROWS_A_TABLE: &str = r#"(module
+  (memory (export "memory") 2)
+  (table $table 1 funcref)
+  (global $free (mut i32) (i32.const 16384))
+  (func (export "cabi_realloc") (param i32 i32 i32) (param $bytes i32) (result i32)
+    (local $at i32)
+    (local.set $at (i32.and (i32.add (global.get $free) (i32.const 7)) (i32.const -8)))
+    (global.set $free (i32.add (local.get $at) (local.get $bytes)))
+    (local.get $at))
+  (func (export "millstream:plugin/stage@0.1.0#init") (param i32 i32) (result i32) (i32.const 1024))
+  (func (export "millstream:plugin/stage@0.1.0#process") (param $batch i32) (result i32)
+    (local $i i32)
+    (block $fine
+      (loop $look
+        (br_if $fine (i32.ge_u (local.get $i) (i32.load offset=36 (local.get $batch))))
+        (i32.load8_u (i32.add (i32.load offset=32 (local.get $batch)) (local.get $i)))
+        (local.set $i (i32.add (local.get $i) (i32.const 1)))
+        (br_if $look (i32.ne (i32.const 99))))
+      (loop $grow
+        (br_if $grow (i32.ne (i32.const -1) (table.grow $table (ref.null func) (i32.const 1000)))))
+      (unreachable))
+    (global.set $free (i32.const 16384))
+    (i32.store (i32.const 2052) (i32.const 8192))
+    (i32.store (i32.const 2056) (i32.load (local.get $batch)))
+    (i32.const 2048))
+  ;; `wants-values` of the descriptor at 1024; all else of it, and every verdict at 8192, is zero
+  (data (i32.const 1064) "\01"))"#;
+
+#[test]
+fn a_plugin_that_grows_its_tables_beyond_what_its_stage_allows_costs_the_record_that_made_it_do_so() {
+    let mut module = wat::parse_str(GROWS_A_TABLE).unwrap();
+    let mut wit = wit_parser::Resolve::default();
+    let (package, _) = wit.push_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit")).unwrap();
+    let world = wit.select_world(&[package], Some("plugin")).unwrap();
+    wit_component::embed_component_metadata(&mut module, &wit, world, wit_component::StringEncoding::UTF8).unwrap();
+    let plugin = Plugin::compile(&PluginEngine::new().unwrap(), Path::new("grows.wasm"), &module).unwrap();
+    let spec = |table| StageSpec {
+        name: StageName { pipeline: "p".into(), stage: "grows".into() },
+        plugin: plugin.clone(),
+        config: "{}".to_owned(),
+        limits: Limits { table, ..Limits::default() },
+    };
+    let mut chain = Chain::new(vec![spec(5_000)]).unwrap();
+    for round in 0..2 {
+        let processed = chain.run(batch(&["a", "c", "b"], round * 3)).unwrap();
+        assert_eq!(kept(&processed), ["a", "b"]);
+        assert_eq!(processed.rejected[0].reason, "plugin_table: it needed more than 5000 table entries");
+    }
+    let error = Chain::new(vec![spec(0)]).err().unwrap().to_string();
+    assert!(error.contains("failed in `init`: it needed more than 0 table entries"), "{error}");
+}
+
+#[test]
+fn what_a_stage_may_log_is_a_setting_and_an_instance_that_is_made_anew_may_not_log_more() {
+    let flood = |log| {
+        let mut spec = spec("log flood");
+        spec.limits.log = log;
+        spec.limits.timeout = Duration::from_secs(30);
+        let mut chain = Chain::new(vec![spec]).unwrap();
+        super::tests::logged(|| drop(chain.run(batch(&["culprit"], 0)).unwrap())).matches("xxxx").count() > 0
+    };
+    assert!(flood(1) && !flood(0));
+    let mut spec = spec("logs and traps");
+    spec.limits.log = 3;
+    let mut chain = Chain::new(vec![spec]).unwrap();
+    let log = super::tests::logged(|| drop(chain.run(batch(&["culprit"; 20], 0)).unwrap()));
+    let lines = log.matches("about to trap").count();
+    assert!((1..=6).contains(&lines), "{lines} lines, 3 a second, of 21 instances: {log}");
+}
+
+#[test]
+fn the_stack_is_a_setting() {
+    let deepest = |stack| {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/guests/hostile");
+        let built = build(&folder, &mut |_| {}).unwrap();
+        let plugin = Plugin::load(&PluginEngine::with_stack(stack).unwrap(), &built.wasm).unwrap();
+        let mut chain = Chain::new(vec![StageSpec { plugin, ..spec("recursion to a depth") }]).unwrap();
+        chain.run(batch(&["culprit"], 0)).unwrap().rejected.pop().map(|rejected| rejected.reason)
+    };
+    assert_eq!(deepest(1 << 20), None, "a depth that a large stack has room for");
+    assert!(deepest(64 << 10).unwrap().starts_with("plugin_trap: it trapped: wasm trap: call stack exhausted"));
 }

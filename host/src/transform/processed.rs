@@ -49,6 +49,8 @@ pub struct Rejected {
     pub stage: usize,
     /// `code` or `code: detail`.
     pub reason: String,
+    /// The plugin did not reject it: it trapped on it, or broke a limit.
+    pub trapped: bool,
 }
 
 /// Records that were left out on purpose, each with its cause. The causes are few.

@@ -150,8 +150,7 @@ impl Stage {
             return Ok(());
         }
         let spec = &self.spec;
-        let (instance, _) = Instance::new(&spec.plugin, &spec.name, &spec.config, &spec.limits, self.state.clone())?;
-        self.instance = instance;
+        self.instance = self.instance.anew(&spec.plugin, &spec.name, &spec.config)?;
         Ok(())
     }
 }

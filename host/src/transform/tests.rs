@@ -21,6 +21,7 @@ fn spec(engine: &PluginEngine, folder: &str, stage: &str, config: &str) -> Stage
             timeout: Duration::from_millis(200),
             output: 16 << 20,
             grants: Grants::named(&["state", "random"]),
+            ..Limits::default()
         },
     }
 }
@@ -67,7 +68,7 @@ fn only_the_culprit_is_rejected_and_the_rest_of_its_batch_goes_on() {
 }
 
 /// What is logged meanwhile, on this thread.
-fn logged(work: impl FnOnce()) -> String {
+pub(super) fn logged(work: impl FnOnce()) -> String {
     #[derive(Clone, Default)]
     struct Lines(Arc<std::sync::Mutex<Vec<u8>>>);
     impl std::io::Write for Lines {
@@ -202,6 +203,7 @@ fn a_component_for_wasi_runs_and_what_it_asks_of_it_is_a_trap() {
         timeout: Duration::from_millis(200),
         output: 16 << 20,
         grants: Grants::named(&["state"]),
+        ..Limits::default()
     };
     let name = StageName { pipeline: "p".into(), stage: "wasi".into() };
     let mut chain = Chain::new(vec![StageSpec { name, plugin, config: "{}".to_owned(), limits }]).unwrap();

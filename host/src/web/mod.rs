@@ -57,6 +57,7 @@ async fn pipelines(State(shared): State<Arc<Shared>>) -> Response {
             "lag": figures.lag,
             "attempts_repeated": figures.retries,
             "waiting_for": figures.waiting,
+            "swaps": handle.control.figures(),
         })
     };
     Json(shared.host.handles().iter().map(one).collect::<Vec<_>>()).into_response()

@@ -236,3 +236,34 @@ fn a_reload_can_be_asked_for_by_signal_or_by_request_and_answers_with_what_happe
     process.until("swap", PATIENCE, || versions(&folder).len() == 3);
     nothing_is_lost_or_twice(&folder, process);
 }
+
+#[test]
+fn a_candidate_whose_own_samples_fail_is_refused_with_their_lines_and_counted() {
+    let admin = "[host]\nadmin = \"127.0.0.1:0\"\n";
+    let folder = folder(500, "", admin);
+    let sample = |outcome: &str| {
+        format!(
+            "config = {{}}\n\n[[sample]]\nname = \"no id\"\nvalue = '{{\"email\": \"a@b.c\"}}'\nreject = \"{outcome}\"\n"
+        )
+    };
+    folder.write("validate.samples.toml", sample("missing_field"));
+    folder.run(&["check"]).assert(0, &[]);
+    let mut process = folder.start(&["run"]);
+    process.until("first row", PATIENCE, || rows(&folder) > 0);
+    let component = std::fs::read(folder.path("validate.wasm")).expect("the component");
+    folder.write("validate.samples.toml", sample("no_id"));
+    replace(&folder, "validate.wasm", &another_version(&component, 1));
+    let line =
+        "validate.samples.toml:3: sample (no id): expected to be rejected (`no_id`), was rejected (`missing_field";
+    process.until_it_says(&["not reloaded, what runs goes on", line], PATIENCE);
+    assert_eq!(versions(&folder).len(), 1, "nothing was swapped");
+    let figures = ask(&process, "GET /pipelines");
+    assert!(figures.contains("\"swapped\":0") && !figures.contains("\"refused\":0"), "{figures}");
+    assert!(figures.contains("own samples fail"), "{figures}");
+    folder.run(&["check"]).assert(2, &["plugin-samples", line]);
+
+    folder.write("validate.samples.toml", sample("missing_field"));
+    process.until("swap", PATIENCE, || versions(&folder).len() == 2);
+    assert!(ask(&process, "GET /pipelines").contains("\"swapped\":1"));
+    nothing_is_lost_or_twice(&folder, process);
+}

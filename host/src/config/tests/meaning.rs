@@ -15,7 +15,8 @@ fn the_shipped_file_is_the_notebooks_two_pipelines() {
     assert_eq!(loaded.warnings.to_string(), "");
     let folder = path.parent().unwrap();
     let Config { host, pipelines, .. } = loaded.config;
-    assert_eq!(host, HostConfig { data_dir: folder.join(".millstream"), admin: None, durability: Durability::Commit });
+    let durability = Durability::Commit;
+    assert_eq!(host, HostConfig { data_dir: folder.join(".millstream"), admin: None, durability, stack: 512 << 10 });
     assert_eq!(pipelines.iter().map(|pipeline| pipeline.name.as_str()).collect::<Vec<_>>(), ["ingest", "store"]);
 
     let ingest = &pipelines[0];

@@ -98,6 +98,14 @@ fn strike(attack: &str, rows: usize) -> Result<Outcome, String> {
             }
             keep(rows)
         }
+        "logs and traps" => {
+            log::write(0, "about to trap");
+            core::arch::wasm32::unreachable()
+        }
+        "recursion to a depth" => {
+            std::hint::black_box(dig(3_000));
+            keep(rows)
+        }
         "a log level that is none" => {
             log::write(255, "\u{1b}]0;owned\u{7}");
             keep(rows)
@@ -142,6 +150,10 @@ fn grow() -> ! {
     loop {
         hoard.push(std::hint::black_box(vec![1u8; 1 << 20]));
     }
+}
+
+fn dig(n: u64) -> u64 {
+    if n == 0 { 0 } else { std::hint::black_box(dig(std::hint::black_box(n - 1)) + 1) }
 }
 
 #[expect(unconditional_recursion, reason = "that is the attack")]
