@@ -86,14 +86,7 @@ impl Control {
     async fn try_swap(&self, stages: Vec<StageSpec>, probation: Probation) -> Result<Verdict, String> {
         let chain = tokio::task::block_in_place(|| Chain::new(stages.clone())).map_err(|error| chain_of(&error))?;
         let state_versions = chain.state_versions();
-        for (stage, before) in &self.inner().state_versions {
-            if let Some(now) = state_versions.get(stage).filter(|now| *now != before) {
-                return Err(format!(
-                    "stage `{stage}`: the plugin keeps state of version {now}, the running one of version {before}; give \
-                     the stage another name to begin with empty state"
-                ));
-            }
-        }
+        let takes_over = self.older(&state_versions)?;
         let (swapped, is_swapped) = oneshot::channel();
         let (done, decided) = oneshot::channel();
         let (verdict, answer) = oneshot::channel();
@@ -102,7 +95,7 @@ impl Control {
             inner.swaps += 1;
             (inner.swaps, inner.tasks.clone(), (inner.stages.clone(), inner.state_versions.clone()))
         };
-        let swap = Task::Swap(Box::new(Swap { id, chain, probation, swapped, done }));
+        let swap = Task::Swap(Box::new(Swap { id, chain, takes_over, probation, swapped, done }));
         let is_sent =
             |tasks: &mpsc::WeakUnboundedSender<Task>| tasks.upgrade().is_some_and(|tasks| tasks.send(swap).is_ok());
         let Some(tasks) = tasks.filter(is_sent) else {
@@ -114,7 +107,9 @@ impl Control {
         is_swapped.await.unwrap_or_else(|_| Err("the pipeline ended meanwhile".to_owned()))?;
         {
             let mut inner = self.inner();
-            (inner.stages, inner.state_versions) = (stages, state_versions);
+            inner.stages = stages;
+            // Of stages that are no more, what they have kept stays.
+            inner.state_versions.extend(state_versions);
         }
         let control = self.clone();
         tokio::spawn(async move {
@@ -140,6 +135,24 @@ impl Control {
             let _ = verdict.send(decision);
         });
         Ok(answer)
+    }
+
+    /// The stages whose state of an older version has to be taken over. Fails where one would go back.
+    fn older(&self, now: &BTreeMap<String, u32>) -> Result<Vec<String>, String> {
+        let mut older = Vec::new();
+        for (stage, before) in &self.inner().state_versions {
+            match now.get(stage) {
+                Some(now) if now < before => {
+                    return Err(format!(
+                        "stage `{stage}`: the plugin is made for state of version {now}, and the running one keeps version \
+                         {before}; give the stage another name to begin with empty state"
+                    ));
+                }
+                Some(now) if now > before => older.push(stage.clone()),
+                _ => {}
+            }
+        }
+        Ok(older)
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use super::tally::{Tally, sum};
 use crate::{
     record::{Positions, Replay},
-    state::{Changelog, ChangelogError, Commit, Owned, TopicError, TopicLog, Totals, Writes},
+    state::{Changelog, ChangelogError, Commit, Migrated, Owned, TopicError, TopicLog, Totals, Writes},
 };
 
 /// Why a commit cannot be made.
@@ -62,6 +62,14 @@ impl Ledger {
             owned.insert(partition.partition, partition);
         }
         grown
+    }
+
+    /// State of older versions was taken over. Files keep it in place of the older one from the next commit on; a topic keeps
+    /// entries as they were written, and whoever restores them takes them over.
+    pub fn migrated(&mut self, migrated: Vec<Migrated>) {
+        if let Self::Files(changelog, _) = self {
+            changelog.migrated(migrated);
+        }
     }
 
     /// The totals of all that is, or was, ours.

@@ -8,7 +8,7 @@ use crate::{
     record::Positions,
     sink::{self, Sink},
     source,
-    state::{Changelog, TopicError, TopicLog},
+    state::{Changelog, Migrated, TopicError, TopicLog},
     transform::Chain,
 };
 
@@ -79,9 +79,14 @@ impl Opening<'_> {
 
     fn files(&self, chain: &mut Chain) -> Result<(Ledger, Positions), PipelineError> {
         let folder = self.spec.data_dir.join("state").join(self.name.as_ref());
-        let (changelog, restored) = tokio::task::block_in_place(|| {
+        let (mut changelog, restored) = tokio::task::block_in_place(|| {
             chain.with_states(|states| Changelog::open(&folder, self.spec.durability, states, now_ms()))
         })?;
+        let migrated = tokio::task::block_in_place(|| chain.take_over_restored())?;
+        for Migrated { stage, version, .. } in &migrated {
+            tracing::info!(pipeline = %self.name, stage, version, "took over the state of an older version");
+        }
+        changelog.migrated(migrated);
         if restored.seq > 0 {
             tracing::info!(
                 pipeline = %self.name, records = restored.totals.consumed, state_entries = restored.entries,

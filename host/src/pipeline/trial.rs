@@ -4,12 +4,16 @@
 //! not, what it made of the batches is held back, until it is clear whether the new rule is meant or the version is
 //! broken. If it is put back, the held batches run again on the old version: nothing that only the broken one rejected
 //! was ever written anywhere.
+//!
+//! A version that has taken over the state of an older one is held back from its first record on: what it keeps means nothing to
+//! the old version, which has its own state as it was.
 
 use std::{collections::HashSet, sync::Arc};
 
 use crate::{
     config::Probation,
     record::Batch,
+    state::Migrated,
     transform::{Chain, Processed, Rejected},
 };
 
@@ -25,6 +29,8 @@ pub(super) struct Trial {
     /// Records that the new version traps on, or breaks a limit, and the old one does not.
     trapped: u64,
     held: Vec<Held>,
+    /// What the new version took over from an older one.
+    migrated: Vec<Migrated>,
 }
 
 struct Held {
@@ -50,8 +56,8 @@ pub(super) enum Verdict {
 
 impl Trial {
     /// Watches a chain that has just taken the place of `old`.
-    pub fn new(old: Chain, rules: Probation) -> Self {
-        Self { rules, old, seen: 0, taken: 0, disputed: 0, trapped: 0, held: Vec::new() }
+    pub fn new(old: Chain, rules: Probation, migrated: Vec<Migrated>) -> Self {
+        Self { rules, old, seen: 0, taken: 0, disputed: 0, trapped: 0, held: Vec::new(), migrated }
     }
 
     /// Judges what the new version made of a batch, and gives back what can go on.
@@ -68,7 +74,7 @@ impl Trial {
                 count(processed.rejected.iter().filter(disputed).map(|rejected| rejected.origin).collect());
             self.trapped += count(processed.rejected.iter().filter(trapped).map(|rejected| rejected.origin).collect());
         }
-        if self.disputed == 0 && self.trapped == 0 {
+        if self.disputed == 0 && self.trapped == 0 && self.migrated.is_empty() {
             return Some(processed);
         }
         self.held.push(Held { batch, processed });
@@ -118,9 +124,9 @@ impl Trial {
         if over { Verdict::Kept } else { Verdict::Open }
     }
 
-    /// What was held back, when the new version stays.
-    pub fn keep(self) -> Vec<(Arc<Batch>, Processed)> {
-        self.held.into_iter().map(|held| (held.batch, held.processed)).collect()
+    /// What was taken over and held back, when the new version stays.
+    pub fn keep(self) -> (Vec<Migrated>, Vec<(Arc<Batch>, Processed)>) {
+        (self.migrated, self.held.into_iter().map(|held| (held.batch, held.processed)).collect())
     }
 
     /// The old version with all state, and the batches that it has to run.
@@ -167,7 +173,7 @@ mod tests {
     fn trial(rules: Probation, values: &[&str]) -> (Trial, Chain, Option<Processed>) {
         let (mut old, mut new) = (chain("hostile"), chain("misbehave"));
         new.adopt(&mut old);
-        let mut trial = Trial::new(old, rules);
+        let mut trial = Trial::new(old, rules, Vec::new());
         let batch = batch(values);
         let processed = new.run(batch.clone()).unwrap();
         let judged = trial.judge(&mut new, batch, processed);

@@ -25,7 +25,7 @@ use crate::{
     config::Probation,
     record::{Batch, Field, Positions},
     source::Custody,
-    state::{Owned, TopicError, TopicLog, Writes},
+    state::{Migrated, Owned, TopicError, TopicLog, Writes},
     transform::{Chain, ChainError, Processed},
 };
 
@@ -56,6 +56,8 @@ pub(super) struct Swap {
     /// Its number, for [`Task::ProbationOver`].
     pub id: u64,
     pub chain: Chain,
+    /// Stages that have to take over state of an older version.
+    pub takes_over: Vec<String>,
     pub probation: Probation,
     /// Told once they run, or why they cannot.
     pub swapped: oneshot::Sender<Result<(), String>>,
@@ -74,6 +76,8 @@ pub(super) enum Made {
     },
     /// These partitions are ours from now on.
     TakenOver(Vec<Owned>),
+    /// State of older versions was taken over; to be durable with the next batch.
+    Migrated(Vec<Migrated>),
 }
 
 /// What a worker is made of.
@@ -149,8 +153,11 @@ impl Worker {
             if self.under_way.is_empty()
                 && let Some(due) = barrier.take()
             {
-                let Task::Custody(custody) = due else { return Ok(()) };
-                self.change(custody)?;
+                match due {
+                    Task::Custody(custody) => self.change(custody)?,
+                    Task::Swap(swap) => self.swap(*swap),
+                    _ => return Ok(()),
+                }
                 continue;
             }
             let waiting = if barrier.is_none() { self.waiting.pop_front() } else { None };
@@ -162,7 +169,7 @@ impl Worker {
                     drop(room);
                     self.take_up(batch)?;
                 }
-                Task::Swap(swap) => {
+                Task::Swap(swap) if swap.takes_over.is_empty() => {
                     self.decide(true)?;
                     self.swap(*swap);
                 }
@@ -211,7 +218,7 @@ impl Worker {
             };
             match task {
                 Some(Task::Committed { refused }) => self.committed(&refused)?,
-                Some(Task::Swap(swap)) => {
+                Some(Task::Swap(swap)) if swap.takes_over.is_empty() || self.under_way.is_empty() => {
                     self.swap(*swap);
                     return Ok(());
                 }
@@ -239,6 +246,13 @@ impl Worker {
         self.parts.made.blocking_send(Made::Batch { run: self.run, processed }).map_err(|_| WorkerError::WriterGone)
     }
 
+    fn migrated(&mut self, migrated: Vec<Migrated>) -> Result<(), WorkerError> {
+        if migrated.is_empty() {
+            return Ok(());
+        }
+        self.parts.made.blocking_send(Made::Migrated(migrated)).map_err(|_| WorkerError::WriterGone)
+    }
+
     fn committed(&mut self, refused: &[u32]) -> Result<(), WorkerError> {
         if !refused.is_empty() {
             // What is held back was judged after the refused record, too.
@@ -259,18 +273,32 @@ impl Worker {
 
     /// Goes on with other versions from the next batch on. Those under way were made by the old one.
     fn swap(&mut self, swap: Swap) {
-        let Swap { id, mut chain, probation, swapped, done } = swap;
+        let Swap { id, mut chain, takes_over, probation, swapped, done } = swap;
         let begun = Instant::now();
-        if let Err(error) = chain.project_for_sink(&self.parts.sink_fields) {
-            // Nobody may be waiting any more.
-            let _ = swapped.send(Err(super::chain_of(&error)));
-            return;
-        }
+        let ready = chain
+            .project_for_sink(&self.parts.sink_fields)
+            .and_then(|()| self.takes_over_topic(&mut chain))
+            .and_then(|()| chain.take_over(&self.parts.chain, &takes_over));
+        let migrated = match ready {
+            Ok(migrated) => migrated,
+            Err(error) => {
+                // Nobody may be waiting any more.
+                let _ = swapped.send(Err(super::chain_of(&error)));
+                return;
+            }
+        };
         chain.adopt(&mut self.parts.chain);
         let old = std::mem::replace(&mut self.parts.chain, chain);
         self.parts.versions.began(self.parts.chain.authors(), &self.reached, begun.elapsed());
         let _ = swapped.send(Ok(()));
-        self.trial = Some(OnTrial { trial: Trial::new(old, probation), id, done });
+        self.trial = Some(OnTrial { trial: Trial::new(old, probation, migrated), id, done });
+    }
+
+    /// A topic keeps entries as they were written: whoever takes the partition over next must understand all of them.
+    fn takes_over_topic(&self, chain: &mut Chain) -> Result<(), ChainError> {
+        let Some(topic) = &self.parts.topic else { return Ok(()) };
+        let running = self.parts.chain.state_versions();
+        topic.kept(&running).into_iter().try_for_each(|(stage, version)| chain.takes_over(&stage, version))
     }
 
     /// Ends a trial whose outcome is clear, or, where it is `over`, any.
@@ -281,7 +309,9 @@ impl Worker {
             Verdict::Kept => {
                 let Some(OnTrial { trial, done, .. }) = self.trial.take() else { return Ok(()) };
                 let _ = done.send(Ok(()));
-                trial.keep().into_iter().try_for_each(|(batch, processed)| self.hand_over(batch, processed))
+                let (migrated, held) = trial.keep();
+                self.migrated(migrated)?;
+                held.into_iter().try_for_each(|(batch, processed)| self.hand_over(batch, processed))
             }
             Verdict::Refused(why) => self.put_back(&why),
         }
@@ -318,6 +348,9 @@ impl Worker {
                 let gone = || made.is_closed();
                 let owned = self.parts.chain.with_states(|states| topic.take_over(&partitions, states, &gone))?;
                 let next: Positions = owned.iter().filter_map(|owned| Some((owned.partition, owned.next?))).collect();
+                let migrated = self.parts.chain.take_over_restored()?;
+                topic.keeps(&self.parts.chain.state_versions());
+                self.migrated(migrated)?;
                 self.reached.merge(&next);
                 self.parts.made.blocking_send(Made::TakenOver(owned)).map_err(|_| WorkerError::WriterGone)?;
                 let _ = done.send(next);

@@ -57,6 +57,10 @@ impl Writer {
                 // It was judged by a record that the sink has refused since; the worker makes it again.
                 Made::Batch { run, .. } if run < current => Ok(()),
                 Made::Batch { processed, .. } => self.write(processed).await.map(|again| current += u64::from(again)),
+                Made::Migrated(migrated) => {
+                    self.ledger.migrated(migrated);
+                    Ok(())
+                }
                 Made::TakenOver(owned) => {
                     let grown = self.ledger.take_over(owned);
                     self.meter.taken_over(&grown);

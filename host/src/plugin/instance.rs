@@ -119,9 +119,11 @@ impl CallError {
 
 /// A plugin that is ready to be called.
 pub struct Instance {
-    store: Store<Guest>,
+    pub(super) store: Store<Guest>,
     plugin: bindings::Plugin,
-    limits: Limits,
+    /// The same, for what only some plugins export.
+    pub(super) component: wasmtime::component::Instance,
+    pub(super) limits: Limits,
 }
 
 impl Instance {
@@ -172,8 +174,12 @@ impl Instance {
             tracing::error!(%pipeline, %stage, plugin = plugin.name(), sha256 = plugin.sha256(), "plugin failed in `init`: {}{}", failure.error, failure.backtrace);
             InitError::Failed(failure.error)
         };
-        let instance = match plugin.pre.instantiate(&mut store) {
-            Ok(instance) => instance,
+        let instantiated = plugin.pre.instance_pre().instantiate(&mut store).and_then(|component| {
+            let instance = bindings::Plugin::new(&mut store, &component)?;
+            Ok((component, instance))
+        });
+        let (component, instance) = match instantiated {
+            Ok(both) => both,
             Err(error) => return Err(failed(&store, error)),
         };
         let described = match instance.millstream_plugin_stage().call_init(&mut store, config) {
@@ -191,8 +197,9 @@ impl Instance {
                 )));
             }
         }
+        state.set_version(descriptor.state_version);
         drop(state);
-        Ok((Self { store, plugin: instance, limits: limits.clone() }, descriptor))
+        Ok((Self { store, plugin: instance, component, limits: limits.clone() }, descriptor))
     }
 
     /// Hands over a batch. `first_row` is the index of its first record within the batch that state writes belong to.
@@ -200,7 +207,7 @@ impl Instance {
         let rows = batch.rows;
         let guest = self.store.data_mut();
         (guest.rows, guest.first_row, guest.now) = (rows, first_row, now);
-        self.store.set_epoch_deadline(ticks(self.limits.timeout));
+        self.begin_call();
         match self.plugin.millstream_plugin_stage().call_process(&mut self.store, batch) {
             Ok(Ok(outcome)) => check(rows, outcome, self.limits.output).map_err(|what| CallError::Answer(what).into()),
             Ok(Err(mut message)) => {
@@ -209,6 +216,13 @@ impl Instance {
             }
             Err(error) => Err(call_failure(&self.store, &self.limits, &error)),
         }
+    }
+}
+
+impl Instance {
+    /// From now on the time of a call counts.
+    pub(super) fn begin_call(&mut self) {
+        self.store.set_epoch_deadline(ticks(self.limits.timeout));
     }
 }
 
@@ -248,7 +262,7 @@ fn descriptor(said: &types::Descriptor) -> Result<Descriptor, InitError> {
 }
 
 /// Tells apart why the engine ended a call, and where in the plugin.
-fn call_failure(store: &Store<Guest>, limits: &Limits, error: &wasmtime::Error) -> Failure {
+pub(super) fn call_failure(store: &Store<Guest>, limits: &Limits, error: &wasmtime::Error) -> Failure {
     let backtrace = backtrace(error);
     let error = match error.downcast_ref::<Trap>() {
         Some(Trap::Interrupt) => CallError::Timeout(limits.timeout),

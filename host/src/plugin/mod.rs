@@ -12,6 +12,7 @@ mod failures;
 mod guest;
 mod instance;
 mod limits;
+mod migrate;
 mod outcome;
 
 pub use capability::{Capability, Grants};
@@ -21,6 +22,7 @@ pub use failures::{Failure, Told};
 pub use guest::SharedState;
 pub use instance::{CallError, Descriptor, InitError, Instance, StageName};
 pub use limits::Limits;
+pub use migrate::MigrateError;
 pub use outcome::{Code, Outcome};
 
 #[cfg(test)]

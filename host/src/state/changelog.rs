@@ -13,7 +13,7 @@ use std::{
 };
 
 use super::{
-    Seconds, StageState, Totals, Writes,
+    Migrated, NewerState, Seconds, StageState, Totals, Writes,
     frame::{FrameWriter, Malformed, Restore, Restored, read_payload},
     scan::{Next, holds_frame, next_frame},
 };
@@ -50,6 +50,14 @@ pub enum ChangelogError {
     /// A file is not a segment of this version.
     #[error("`{}` is not a changelog of this version; move the folder away to begin anew (records are then read again from the source's own position)", .0.display())]
     Foreign(PathBuf),
+    /// A plugin is too old for what is kept.
+    #[error("`{}`: {newer}", folder.display())]
+    Newer {
+        /// The changelog's folder.
+        folder: PathBuf,
+        /// Which one, and how.
+        newer: NewerState,
+    },
     /// A frame inside a segment is damaged.
     #[error(
         "`{}` is damaged at byte {offset}: {what}; restore the file from a backup, or move the folder away to begin anew \
@@ -84,6 +92,10 @@ pub struct Changelog {
     opened_ms: i64,
     seq: u64,
     stores: StoreIds,
+    /// Of which version the entries of each stage are.
+    versions: BTreeMap<String, u32>,
+    /// What was taken over from older versions and is to be durable with the next commit.
+    migrated: Vec<Migrated>,
     positions: Positions,
     totals: Totals,
     replay: Replay,
@@ -139,7 +151,7 @@ impl Changelog {
         let lock = lock(folder)?;
         let longest_ttl_s =
             stages.values().map(StageState::longest_ttl_s).try_fold(0, |longest, ttl| ttl.map(|ttl| longest.max(ttl)));
-        let mut restore = Restore { restored: Restored::default(), stages, ids: BTreeMap::new() };
+        let mut restore = Restore::new(stages);
         let segments = segments(folder)?;
         let mut closed = Vec::new();
         let mut said = Instant::now();
@@ -153,6 +165,10 @@ impl Changelog {
             closed.push((path.clone(), restore.restored.time_ms));
         }
         let restored = restore.restored;
+        if let Some(newer) = &restored.newer {
+            return Err(ChangelogError::Newer { folder: folder.to_owned(), newer: newer.clone() });
+        }
+        let versions = stages.iter().map(|(stage, state)| (stage.clone(), state.version())).collect();
         let mut stores = StoreIds::default();
         for (stage, state) in &*stages {
             stores.ids(stage, state.names(), |_, _| {});
@@ -160,7 +176,8 @@ impl Changelog {
         let seq = restored.seq;
         let path = segment_path(folder, seq + 1);
         let mut buffer = Vec::new();
-        let file = begin_segment(&path, &mut buffer, now_ms, &restored, &stores)?;
+        let file = Segment { restored: &restored, stores: &stores, versions: &versions, migrated: &[] };
+        let file = file.begin(&path, &mut buffer, now_ms)?;
         let changelog = Self {
             folder: folder.to_owned(),
             durability,
@@ -171,6 +188,8 @@ impl Changelog {
             opened_ms: now_ms,
             seq: seq + 1,
             stores,
+            versions,
+            migrated: Vec::new(),
             positions: restored.positions.clone(),
             totals: restored.totals.clone(),
             replay: restored.replay.clone(),
@@ -183,6 +202,9 @@ impl Changelog {
 
     /// Makes one commit durable.
     pub fn commit(&mut self, commit: &Commit<'_>) -> Result<(), ChangelogError> {
+        if !self.migrated.is_empty() {
+            self.roll(commit.time_ms)?;
+        }
         self.positions.merge(commit.positions);
         self.replay.committed(&self.positions);
         self.buffer.clear();
@@ -190,6 +212,10 @@ impl Changelog {
         frame.positions(commit.positions);
         frame.totals(commit.totals, &self.totals);
         for (stage, writes) in commit.writes.iter().filter(|(_, writes)| !writes.ops.is_empty()) {
+            if self.versions.get(*stage) != Some(&writes.version) {
+                frame.version(stage, writes.version, false);
+                self.versions.insert((*stage).to_owned(), writes.version);
+            }
             let ids = self.stores.ids(stage, &writes.stores, |id, store| frame.store(id, stage, store));
             frame.writes(&ids, writes, commit.durable);
         }
@@ -216,6 +242,13 @@ impl Changelog {
         self.append(Durability::Os)?;
         self.seq += 1;
         Ok(())
+    }
+
+    /// These stages have taken over the state of an older version. With the next commit their entries are durable, and those
+    /// before are void; until then a restart finds the older version's, and they are taken over again.
+    pub fn migrated(&mut self, migrated: Vec<Migrated>) {
+        self.migrated.retain(|before| migrated.iter().all(|now| now.stage != before.stage));
+        self.migrated.extend(migrated);
     }
 
     /// What may have been written and is not committed.
@@ -265,11 +298,20 @@ impl Changelog {
             totals: self.totals.clone(),
             seq: self.seq,
             time_ms: now_ms,
-            entries: 0,
             replay: self.replay.clone(),
+            ..Restored::default()
         };
+        for Migrated { stage, version, entries } in &self.migrated {
+            self.versions.insert(stage.clone(), *version);
+            for entries in entries {
+                self.stores.ids(stage, std::slice::from_ref(&entries.store), |_, _| {});
+            }
+        }
         let path = segment_path(&self.folder, self.seq + 1);
-        self.file = begin_segment(&path, &mut self.buffer, now_ms, &restored, &self.stores)?;
+        let (stores, versions, migrated) = (&self.stores, &self.versions, &self.migrated);
+        let segment = Segment { restored: &restored, stores, versions, migrated };
+        self.file = segment.begin(&path, &mut self.buffer, now_ms)?;
+        self.migrated.clear();
         self.closed.push((std::mem::replace(&mut self.path, path), now_ms));
         self.size = self.buffer.len() as u64;
         self.opened_ms = now_ms;
@@ -318,37 +360,52 @@ fn segments(folder: &Path) -> Result<Vec<PathBuf>, ChangelogError> {
     list().map_err(io_error("read the folder", folder))
 }
 
-/// Makes a segment with a first frame that repeats positions and totals and names the stores. It gets its name once it is
-/// whole, so that a crash leaves none without its first frame.
-fn begin_segment(
-    path: &Path,
-    buffer: &mut Vec<u8>,
-    now_ms: i64,
-    restored: &Restored,
-    stores: &StoreIds,
-) -> Result<File, ChangelogError> {
-    buffer.clear();
-    buffer.extend_from_slice(MAGIC);
-    let mut frame = FrameWriter::new(buffer, restored.seq + 1, now_ms);
-    frame.positions(&restored.positions);
-    frame.totals(&restored.totals, &Totals::default());
-    frame.intents(&restored.replay);
-    for (id, (stage, store)) in (0..).zip(&stores.0) {
-        frame.store(id, stage, store);
-    }
-    frame.finish();
-    let unnamed = path.with_extension("new");
-    let make = || -> io::Result<File> {
-        let mut file = File::create(&unnamed)?;
-        file.write_all(buffer)?;
-        file.sync_all()?;
-        std::fs::rename(&unnamed, path)?;
-        if let Some(folder) = path.parent() {
-            File::open(folder)?.sync_all()?;
+/// What a new segment begins with.
+struct Segment<'a> {
+    restored: &'a Restored,
+    stores: &'a StoreIds,
+    versions: &'a BTreeMap<String, u32>,
+    migrated: &'a [Migrated],
+}
+
+impl Segment<'_> {
+    /// Makes a segment with a first frame that repeats positions and totals, names the stores, and holds the whole state of
+    /// stages that have taken it over from an older version. It gets its name once it is whole, so that a crash leaves none
+    /// without its first frame.
+    fn begin(&self, path: &Path, buffer: &mut Vec<u8>, now_ms: i64) -> Result<File, ChangelogError> {
+        buffer.clear();
+        buffer.extend_from_slice(MAGIC);
+        let mut frame = FrameWriter::new(buffer, self.restored.seq + 1, now_ms);
+        frame.positions(&self.restored.positions);
+        frame.totals(&self.restored.totals, &Totals::default());
+        frame.intents(&self.restored.replay);
+        for (id, (stage, store)) in (0..).zip(&self.stores.0) {
+            frame.store(id, stage, store);
         }
-        Ok(file)
-    };
-    make().map_err(io_error(MAKE, path))
+        for (stage, version) in self.versions {
+            let migrated = self.migrated.iter().find(|migrated| migrated.stage == *stage);
+            frame.version(stage, *version, migrated.is_some());
+            for entries in migrated.iter().flat_map(|migrated| &migrated.entries) {
+                let is_it = |(of, name): &(String, String)| of == stage && *name == entries.store;
+                if let Some(id) = self.stores.0.iter().position(is_it) {
+                    frame.entries(id as u16, entries);
+                }
+            }
+        }
+        frame.finish();
+        let unnamed = path.with_extension("new");
+        let make = || -> io::Result<File> {
+            let mut file = File::create(&unnamed)?;
+            file.write_all(buffer)?;
+            file.sync_all()?;
+            std::fs::rename(&unnamed, path)?;
+            if let Some(folder) = path.parent() {
+                File::open(folder)?.sync_all()?;
+            }
+            Ok(file)
+        };
+        make().map_err(io_error(MAKE, path))
+    }
 }
 
 /// Reads a segment frame by frame. In the last segment a torn frame at the end is cut off. Torn is only what a crash can

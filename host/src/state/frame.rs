@@ -1,11 +1,12 @@
 //! One commit, as bytes: positions, totals and state writes, together or not at all.
 //!
 //! A frame on disk is `u32 length | u32 crc32 of the payload | payload`, little endian. A payload is a sequence number,
-//! a time, and sections, each behind a tag byte. Stores are named once per segment (`D`) and numbered from then on.
+//! a time, and sections, each behind a tag byte. Stores are named once per segment (`D`) and numbered from then on; of which
+//! version a stage's entries are is said (`S`) before the first of them.
 
-use std::collections::BTreeMap;
+use std::{cmp::Ordering, collections::BTreeMap};
 
-use super::{Cause, Seconds, StageState, Totals, Write, Writes};
+use super::{Cause, Entries, NewerState, Seconds, StageState, Totals, Writes, stage::FIRST_VERSION};
 use crate::record::{Positions, Replay};
 
 /// Bytes before a frame's payload.
@@ -33,6 +34,8 @@ pub trait FrameReader {
     fn cause(&mut self, dead: bool, cause: Cause, total: u64);
     /// Names the store `id` of this segment.
     fn store(&mut self, id: u16, stage: &str, store: &str);
+    /// Of which version the entries of a stage are from here on. `anew`: all that come before are void.
+    fn version(&mut self, stage: &str, version: u32, anew: bool);
     /// A state write.
     fn write(&mut self, id: u16, key: &[u8], value: Option<&[u8]>, at: Seconds) -> Result<(), Malformed>;
 }
@@ -101,35 +104,52 @@ impl<'a> FrameWriter<'a> {
         self.text(store.as_bytes());
     }
 
+    /// Says of which version the entries of a stage are from here on; `anew`: that all that come before are void.
+    pub fn version(&mut self, stage: &str, version: u32, anew: bool) {
+        self.out.push(b'S');
+        self.out.push(u8::from(anew));
+        self.out.extend_from_slice(&version.to_le_bytes());
+        self.text(stage.as_bytes());
+    }
+
+    /// Adds entries as they are.
+    pub fn entries(&mut self, id: u16, entries: &Entries) {
+        for (i, at) in entries.at.iter().enumerate() {
+            let value = Some(entries.values.get(i)).filter(|value| !value.is_empty());
+            self.write(id, *at, entries.keys.get(i), value);
+        }
+    }
+
     /// Adds the writes that `durable` lets through, by record. `ids` numbers the stage's stores.
     pub fn writes(&mut self, ids: &[u16], writes: &Writes, durable: impl Fn(u32) -> bool) {
         for (i, write) in writes.ops.iter().enumerate() {
             if durable(write.row)
                 && let Some(id) = ids.get(write.store as usize)
             {
-                self.write(*id, write, writes.keys.get(i), &writes.values);
+                let value = write.value.map(|item| writes.values.get(item as usize));
+                self.write(*id, write.at, writes.keys.get(i), value);
             }
         }
     }
 
-    fn write(&mut self, id: u16, write: &Write, key: &[u8], values: &crate::record::Slices) {
-        let fixed = write.value.is_none() && key.len() == FIXED_KEY;
+    fn write(&mut self, id: u16, at: Seconds, key: &[u8], value: Option<&[u8]>) {
+        let fixed = value.is_none() && key.len() == FIXED_KEY;
         self.out.push(if fixed {
             b'K'
-        } else if write.value.is_none() {
+        } else if value.is_none() {
             b'k'
         } else {
             b'V'
         });
         self.out.extend_from_slice(&id.to_le_bytes());
-        self.out.extend_from_slice(&write.at.to_le_bytes());
+        self.out.extend_from_slice(&at.to_le_bytes());
         if fixed {
             self.out.extend_from_slice(key);
             return;
         }
         self.text(key);
-        if let Some(item) = write.value {
-            self.text(values.get(item as usize));
+        if let Some(value) = value {
+            self.text(value);
         }
     }
 
@@ -177,6 +197,11 @@ pub fn read_payload(payload: &[u8], reader: &mut impl FrameReader) -> Result<(),
                 let id = input.u16()?;
                 let stage = input.string()?;
                 reader.store(id, stage, input.string()?);
+            }
+            b'S' => {
+                let [anew] = input.array()?;
+                let version = input.u32()?;
+                reader.version(input.string()?, version, anew != 0);
             }
             b'K' => {
                 let (id, at) = (input.u16()?, input.u32()?);
@@ -250,6 +275,8 @@ pub struct Restored {
     pub entries: u64,
     /// What may have been written after the last commit.
     pub replay: Replay,
+    /// State that a plugin is too old for.
+    pub newer: Option<NewerState>,
 }
 
 /// Applies frames to the state of stages.
@@ -258,6 +285,15 @@ pub(super) struct Restore<'a> {
     pub stages: &'a mut BTreeMap<String, StageState>,
     /// Store of each id of the segment; `None` where the configuration has no such store any more.
     pub ids: BTreeMap<u16, Option<(String, u32)>>,
+    /// Of which version the entries of each stage are that are read now.
+    pub versions: BTreeMap<String, u32>,
+}
+
+impl<'a> Restore<'a> {
+    pub fn new(stages: &'a mut BTreeMap<String, StageState>) -> Self {
+        let (restored, ids, versions) = Default::default();
+        Self { restored, stages, ids, versions }
+    }
 }
 
 impl FrameReader for Restore<'_> {
@@ -286,6 +322,13 @@ impl FrameReader for Restore<'_> {
         causes.insert(cause, total);
     }
 
+    fn version(&mut self, stage: &str, version: u32, anew: bool) {
+        self.versions.insert(stage.to_owned(), version);
+        if anew && let Some(state) = self.stages.get_mut(stage) {
+            state.clear();
+        }
+    }
+
     fn store(&mut self, id: u16, stage: &str, store: &str) {
         let index = self.stages.get(stage).and_then(|state| state.names().iter().position(|name| name == store));
         self.ids.insert(id, index.map(|index| (stage.to_owned(), index as u32)));
@@ -295,10 +338,18 @@ impl FrameReader for Restore<'_> {
         let Some((stage, store)) = self.ids.get(&id).ok_or(Malformed("a write names an unknown store"))? else {
             return Ok(());
         };
+        let Some(state) = self.stages.get_mut(stage) else { return Ok(()) };
         self.restored.entries += 1;
-        match self.stages.get_mut(stage) {
-            Some(state) => state.restore(*store, key, value, at).map_err(|_| Malformed("a store has gone")),
-            None => Ok(()),
-        }
+        let version = self.versions.get(stage).copied().unwrap_or(FIRST_VERSION);
+        let state = match version.cmp(&state.version()) {
+            Ordering::Equal => state,
+            Ordering::Less => state.older(version),
+            Ordering::Greater => {
+                let keeps = state.version();
+                self.restored.newer = Some(NewerState { stage: stage.clone(), found: version, keeps });
+                return Ok(());
+            }
+        };
+        state.restore(*store, key, value, at).map_err(|_| Malformed("a store has gone"))
     }
 }

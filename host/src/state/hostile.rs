@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::{
     Cause, FrameReader, FrameWriter, Malformed, Seconds, StageState, Totals,
-    frame::{FRAME_HEAD, Restore, Restored},
+    frame::{FRAME_HEAD, Restore},
     read_payload,
 };
 use crate::record::{Positions, Replay};
@@ -22,6 +22,7 @@ enum Event {
     Intent(i32, i64, i64),
     Cause(bool, Cause, u64),
     Store(u16, String, String),
+    Version(String, u32, bool),
     Write(u16, Vec<u8>, Option<Vec<u8>>, Seconds),
 }
 
@@ -47,6 +48,10 @@ impl FrameReader for Collected {
 
     fn cause(&mut self, dead: bool, cause: Cause, total: u64) {
         self.0.push(Event::Cause(dead, cause, total));
+    }
+
+    fn version(&mut self, stage: &str, version: u32, anew: bool) {
+        self.0.push(Event::Version(stage.to_owned(), version, anew));
     }
 
     fn store(&mut self, id: u16, stage: &str, store: &str) {
@@ -88,6 +93,9 @@ fn bytes(event: &Event) -> Vec<u8> {
         Event::Store(id, stage, store) => {
             [vec![b'D'], id.to_le_bytes().to_vec(), text(stage.as_bytes()), text(store.as_bytes())].concat()
         }
+        Event::Version(stage, version, anew) => {
+            [vec![b'S', u8::from(*anew)], version.to_le_bytes().to_vec(), text(stage.as_bytes())].concat()
+        }
         Event::Write(id, key, value, at) => {
             let head = [id.to_le_bytes().to_vec(), at.to_le_bytes().to_vec()].concat();
             match value {
@@ -121,10 +129,11 @@ fn restore(payload: &[u8]) {
     state.declare("seen", 1_000);
     let mut stages = BTreeMap::from([("s".to_owned(), state)]);
     let ids = BTreeMap::from([(0, Some(("s".to_owned(), 0))), (1, None)]);
-    let mut restore = Restore { restored: Restored::default(), stages: &mut stages, ids };
+    let mut restore = Restore { ids, ..Restore::new(&mut stages) };
     let result = read_payload(payload, &mut restore);
     let entries = restore.restored.entries;
-    assert!(stages["s"].len() as u64 <= entries || result.is_err(), "more entries than writes");
+    let older: usize = stages.get_mut("s").unwrap().take_older().values().map(StageState::len).sum();
+    assert!((stages["s"].len() + older) as u64 <= entries || result.is_err(), "more entries than writes");
 }
 
 /// Takes numbers and texts from arbitrary bytes; zeros once they are used up.
@@ -192,6 +201,10 @@ fn frame_of(bytes: &[u8]) -> (Vec<u8>, Vec<Event>) {
     let (id, stage, store) = (from.byte().into(), from.name(), from.name());
     frame.store(id, &stage, &store);
     expected.push(Event::Store(id, stage, store));
+
+    let (stage, version, anew) = (from.name(), from.number() as u32, from.byte() % 2 == 0);
+    frame.version(&stage, version, anew);
+    expected.push(Event::Version(stage, version, anew));
 
     let mut state = StageState::new();
     state.declare("seen", 0);

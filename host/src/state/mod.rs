@@ -2,6 +2,7 @@
 //! together, in one frame of the pipeline's changelog: a folder of files, or a topic that moves with its partitions.
 
 mod changelog;
+mod entries;
 mod frame;
 mod scan;
 mod stage;
@@ -10,6 +11,7 @@ mod topic;
 mod totals;
 
 pub use changelog::{Changelog, ChangelogError, Commit};
+pub use entries::{Entries, Migrated, NewerState};
 pub use frame::{FrameReader, FrameWriter, Malformed, Restored, read_payload};
 pub use stage::{StageState, StoreIndex, UnknownStore, Write, Writes};
 pub use table::{Before, Seconds, Table};
@@ -22,3 +24,5 @@ mod hostile;
 mod recovery;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod versions;

@@ -3,7 +3,7 @@
 //! A write is visible at once, so that a later record of the same batch, or of the next one, finds it. It becomes
 //! durable with the frame of its batch, and is undone if its call fails or if the sink refuses its record for good.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::table::{Before, Seconds, Table};
 use crate::record::Slices;
@@ -11,12 +11,26 @@ use crate::record::Slices;
 /// Index of a store, in the order in which the stage's plugin declared its stores.
 pub type StoreIndex = u32;
 
+/// The version of state that was written down without one.
+pub const FIRST_VERSION: u32 = 1;
+
 /// The tables of one stage.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct StageState {
+    /// What the entries mean, as the plugin numbers it.
+    version: u32,
     names: Arc<Vec<String>>,
     tables: Vec<Table>,
     writes: Writes,
+    /// What was restored of older versions, by version: to be taken over before anything else is done.
+    older: BTreeMap<u32, StageState>,
+}
+
+impl Default for StageState {
+    fn default() -> Self {
+        let (names, tables, writes, older) = Default::default();
+        Self { version: FIRST_VERSION, names, tables, writes, older }
+    }
 }
 
 /// State writes in the order in which they were made, each belonging to a record.
@@ -30,6 +44,8 @@ pub struct Writes {
     pub values: Slices,
     /// Names of the stores, by [`Write::store`].
     pub stores: Arc<Vec<String>>,
+    /// Version of the state that they belong to.
+    pub version: u32,
 }
 
 impl Writes {
@@ -74,6 +90,43 @@ impl StageState {
     /// A stage without any store.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// What its entries mean.
+    pub fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// Says what its entries mean; none is touched.
+    pub fn set_version(&mut self, version: u32) {
+        self.version = version;
+    }
+
+    /// Where entries of an older version are restored to: the same stores, empty.
+    pub fn older(&mut self, version: u32) -> &mut StageState {
+        let (names, tables) = (&self.names, &self.tables);
+        self.older.entry(version).or_insert_with(|| StageState {
+            version,
+            names: names.clone(),
+            tables: tables.iter().map(Table::empty_like).collect(),
+            ..StageState::default()
+        })
+    }
+
+    /// The versions of which older entries were restored.
+    pub fn older_versions(&self) -> impl Iterator<Item = u32> {
+        self.older.keys().copied()
+    }
+
+    /// Takes out what was restored of older versions, by version.
+    pub fn take_older(&mut self) -> BTreeMap<u32, StageState> {
+        std::mem::take(&mut self.older)
+    }
+
+    /// Forgets all entries, those of older versions included.
+    pub fn clear(&mut self) {
+        self.tables = self.tables.iter().map(Table::empty_like).collect();
+        self.older.clear();
     }
 
     /// The store of that name, made where it is missing; a store that is there keeps its entries and its TTL.
@@ -146,7 +199,14 @@ impl StageState {
 
     /// Takes what the call under way has written; the caller keeps it until it is durable, or undoes it.
     pub fn take_writes(&mut self) -> Writes {
-        Writes { stores: self.names.clone(), ..std::mem::take(&mut self.writes) }
+        Writes { stores: self.names.clone(), version: self.version, ..std::mem::take(&mut self.writes) }
+    }
+
+    /// Takes all entries out; the stores stay declared, and numbered as they are.
+    pub fn take_entries(&mut self) -> StageState {
+        let tables = self.tables.iter().map(Table::empty_like).collect();
+        let empty = Self { version: self.version, names: self.names.clone(), tables, ..Self::default() };
+        std::mem::replace(self, empty)
     }
 
     /// Takes over the entries that another version of the stage has kept. A store that both declare keeps its entries and
@@ -231,6 +291,15 @@ impl StageState {
         }
     }
 
+    pub(super) fn tables(&self) -> &[Table] {
+        &self.tables
+    }
+
+    pub(super) fn table_named(&mut self, name: &str) -> Option<&mut Table> {
+        let index = self.index(name)?;
+        self.tables.get_mut(index as usize)
+    }
+
     fn index(&self, name: &str) -> Option<StoreIndex> {
         self.names.iter().position(|known| known == name).map(|i| i as StoreIndex)
     }
@@ -303,6 +372,22 @@ mod tests {
         new.undo(&under_way, |_| true);
         assert_eq!(new.get(last, b"a", 1).unwrap(), b"");
         assert!(new.put_if_absent(seen, 0, b"a", 1).unwrap());
+    }
+
+    #[test]
+    fn entries_that_go_to_another_version_and_come_back_are_in_the_same_stores() {
+        let (mut old, mut new) = (StageState::new(), StageState::new());
+        let (seen, last) = (old.declare("seen", 0), old.declare("last", 0));
+        new.declare("last", 0);
+        new.declare("seen", 0);
+        old.put_if_absent(seen, 0, b"a", 1).unwrap();
+        old.put(last, 0, b"a", b"1", 1).unwrap();
+        old.take_writes();
+        new.adopt(old.take_entries());
+        assert!(old.is_empty() && new.len() == 2);
+        old.adopt(new.take_entries());
+        assert_eq!(old.get(last, b"a", 1).unwrap(), b"1");
+        assert!(!old.put_if_absent(seen, 0, b"a", 1).unwrap());
     }
 
     #[test]

@@ -57,6 +57,11 @@ impl Table {
         }
     }
 
+    /// An empty store with the same TTL.
+    pub fn empty_like(&self) -> Self {
+        Self { ttl_s: self.ttl_s, ..Self::new(0) }
+    }
+
     /// Inserts the key without a value; `false` where it is there already, which keeps its time.
     pub fn put_if_absent(&mut self, key: &[u8], now: Seconds) -> bool {
         let ttl = self.ttl_s;
@@ -113,6 +118,19 @@ impl Table {
             Before::Value(value, at) => {
                 self.other.insert(key.into(), Entry { value: value.clone(), at: *at });
             }
+        }
+    }
+
+    /// Shows every entry, expired ones that were not swept yet included: key, value, and since when it is there.
+    pub fn each(&self, mut show: impl FnMut(&[u8], &[u8], Seconds)) {
+        self.fixed.iter().for_each(|entry| show(&entry.key, &[], entry.at));
+        self.other.iter().for_each(|(key, entry)| show(key, &entry.value, entry.at));
+    }
+
+    /// Puts an entry in as it was elsewhere, unless the key is there.
+    pub fn import(&mut self, key: &[u8], value: &[u8], at: Seconds) {
+        if self.put_if_absent(key, at) && !value.is_empty() {
+            self.put(key, value, at);
         }
     }
 

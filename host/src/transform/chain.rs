@@ -16,7 +16,7 @@ use super::{
     work::{Next, Work},
 };
 use crate::{
-    plugin::{CallError, Code, InitError, Outcome},
+    plugin::{CallError, Code, InitError, MigrateError, Outcome},
     record::{Batch, Columns, Field},
     sink::{Row, Text, WriteBatch},
     state::{Seconds, StageState, Writes},
@@ -41,6 +41,16 @@ pub enum ChainFault {
     /// It failed on record after record: nothing it said can be relied on.
     #[error("it fails on record after record; the last one: {0}")]
     Circuit(CallError),
+    /// What an older version has kept cannot be taken over.
+    #[error("state of version {from} cannot be taken over by version {to}: {why}")]
+    Migrate {
+        /// The version that kept it.
+        from: u32,
+        /// The version of the plugin.
+        to: u32,
+        /// Why not.
+        why: MigrateError,
+    },
     /// It asks for a field by a pointer that is none.
     #[error("it asks for a field that is no JSON pointer: {0}")]
     Pointer(#[from] PointerError),
@@ -94,17 +104,39 @@ impl Chain {
         &self.authors
     }
 
-    /// Takes over what another chain of the pipeline has kept, stage by stage, by name.
+    /// Takes over what another chain of the pipeline has kept, stage by stage, by name. State of another version stays where
+    /// it is.
     pub fn adopt(&mut self, other: &mut Chain) {
-        for stage in &other.stages {
+        for stage in &self.stages {
+            let mut mine = stage.state().lock().unwrap_or_else(PoisonError::into_inner);
+            let theirs = other.stages.iter().find(|theirs| theirs.name() == stage.name());
+            if let Some(theirs) = theirs {
+                let mut theirs = theirs.state().lock().unwrap_or_else(PoisonError::into_inner);
+                if theirs.version() == mine.version() {
+                    mine.adopt(theirs.take_entries());
+                }
+            } else if other.parked.get(stage.name().as_ref()).is_some_and(|parked| parked.version() == mine.version())
+                && let Some(parked) = other.parked.remove(stage.name().as_ref())
+            {
+                mine.adopt(parked);
+            }
+        }
+        for stage in other.stages.iter().filter(|stage| !self.stages.iter().any(|mine| mine.name() == stage.name())) {
             let state = std::mem::take(&mut *stage.state().lock().unwrap_or_else(PoisonError::into_inner));
             other.parked.insert(stage.name().to_string(), state);
         }
-        self.parked = std::mem::take(&mut other.parked);
-        for stage in &self.stages {
-            if let Some(state) = self.parked.remove(stage.name().as_ref()) {
-                stage.state().lock().unwrap_or_else(PoisonError::into_inner).adopt(state);
-            }
+        self.parked.append(&mut other.parked);
+    }
+
+    pub(super) fn stages_mut(&mut self) -> &mut [Stage] {
+        &mut self.stages
+    }
+
+    /// The state of a stage, or of one that is no more.
+    pub(super) fn look_at_state<T>(&self, stage: &str, look: impl FnOnce(&StageState) -> T) -> Option<T> {
+        match self.stages.iter().find(|known| known.name().as_ref() == stage) {
+            Some(stage) => Some(look(&stage.state().lock().unwrap_or_else(PoisonError::into_inner))),
+            None => self.parked.get(stage).map(look),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Stages at work: from a batch to what is written, dropped and rejected.
 
 mod chain;
+mod migrate;
 mod processed;
 pub mod project;
 mod report;

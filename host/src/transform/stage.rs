@@ -11,11 +11,11 @@ use std::{
 use super::{seeds::seed, work::Work};
 use crate::{
     plugin::{
-        CallError, Descriptor, Failure, InitError, Instance, Limits, Outcome, Plugin, SharedState, StageName,
-        bindings::millstream::plugin::types,
+        CallError, Descriptor, Failure, InitError, Instance, Limits, MigrateError, Outcome, Plugin, SharedState,
+        StageName, bindings::millstream::plugin::types,
     },
     record::{Kind, Slices, Want},
-    state::{Seconds, StageState, Writes},
+    state::{Entries, Seconds, StageState, Writes},
 };
 
 /// What a stage is made of.
@@ -141,6 +141,11 @@ impl Stage {
             seeds: seeds.as_deref(),
         };
         self.instance.process(batch, range.start as u32, now)
+    }
+
+    /// Hands entries of an older version to the plugin; a new value for each.
+    pub(super) fn migrate(&mut self, from: u32, entries: &Entries) -> Result<Slices, MigrateError> {
+        self.instance.migrate(from, entries)
     }
 
     /// Undoes what a failed call has written and, where the plugin cannot be trusted any more, makes a new instance.

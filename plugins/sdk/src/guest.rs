@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use crate::{Batch, Plugin, Setup, bindings, setup::Plan};
+use crate::{Batch, Plugin, Setup, Slices, bindings, setup::Plan};
 
 /// Holds a plugin from `init` on.
 pub struct Slot<P> {
@@ -34,6 +34,13 @@ impl<P: Plugin> Slot<P> {
         let (plugin, plan) = running.as_mut().ok_or("`process` was called before `init`")?;
         let batch = Batch::new(batch, plan);
         plugin.batch(&batch)?.finish(&batch)
+    }
+
+    /// Has the plugin take over entries of an older version.
+    pub fn migrate(&self, from: u32, store: &str, keys: &Slices, values: &Slices) -> Result<Slices, String> {
+        let mut running = self.running.borrow_mut();
+        let (plugin, _) = running.as_mut().ok_or("`migrate` was called before `init`")?;
+        plugin.migrate(from, store, keys, values)
     }
 }
 

@@ -34,12 +34,12 @@ pub mod uuid;
 pub mod bindings {
     wit_bindgen::generate!({
         path: "../../wit",
-        world: "plugin",
+        world: "migrating-plugin",
         pub_export_macro: true,
         export_macro_name: "export_component",
         default_bindings_module: "millstream_sdk::bindings",
     });
-    pub use self::exports::millstream::plugin::stage::Guest;
+    pub use self::exports::millstream::plugin::{migration::Guest as Migration, stage::Guest};
     pub use self::millstream::plugin::types::{Batch, Descriptor, Field, Outcome, Slices, Store};
 }
 
@@ -66,6 +66,16 @@ macro_rules! export {
                 static SLOT: $crate::Slot<$plugin> = const { $crate::Slot::new() };
             }
             struct Component;
+            impl $crate::bindings::Migration for Component {
+                fn migrate(
+                    from: u32,
+                    store: ::std::string::String,
+                    keys: $crate::Slices,
+                    values: $crate::Slices,
+                ) -> Result<$crate::Slices, ::std::string::String> {
+                    SLOT.with(|slot| slot.migrate(from, &store, &keys, &values))
+                }
+            }
             impl $crate::bindings::Guest for Component {
                 fn init(config: ::std::string::String) -> Result<$crate::bindings::Descriptor, ::std::string::String> {
                     SLOT.with(|slot| slot.init(&config, env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")))

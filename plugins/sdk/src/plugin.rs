@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::{Batch, Outcome, Record, Setup};
+use crate::{Batch, Outcome, Record, Setup, Slices};
 
 /// One stage of a pipeline. The host makes one value per worker and calls it from one thread.
 ///
@@ -25,6 +25,15 @@ pub trait Plugin: Sized + 'static {
             outcome.push(self.record(&record));
         }
         Ok(outcome)
+    }
+
+    /// Takes over entries that a version with a lower [`state_version`](Setup::state_version) has left in a store: a new
+    /// value for each, in order; empty means none. Keys and ages stay. It is also asked without entries, to learn whether
+    /// it takes over that version at all. An entry may come several times: make the answer depend on the entry alone.
+    ///
+    /// A state that an error is the answer to is left as it is, and this version is not run on it.
+    fn migrate(&mut self, from: u32, _store: &str, _keys: &Slices, _values: &Slices) -> Result<Slices, String> {
+        Err(format!("the plugin takes over no state of version {from}"))
     }
 }
 

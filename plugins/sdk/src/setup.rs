@@ -90,7 +90,8 @@ impl Setup {
         Store::new((self.descriptor.stores.len() - 1) as u32)
     }
 
-    /// Raise it (from 1) whenever what the plugin keeps in its stores changes its meaning.
+    /// Raise it (from 1) whenever what the plugin keeps in its stores changes its meaning, and take over what is there in
+    /// [`migrate`](crate::Plugin::migrate).
     pub fn state_version(&mut self, version: u32) {
         self.descriptor.state_version = version;
     }

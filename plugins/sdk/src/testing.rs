@@ -72,6 +72,17 @@ impl<P: Plugin> Harness<P> {
         self.run_records(&inputs)
     }
 
+    /// Has the plugin take over entries of a store, each a key and a value, that an older version has left.
+    pub fn migrate(&mut self, from: u32, store: &str, entries: &[(&[u8], &[u8])]) -> Result<Vec<Vec<u8>>, String> {
+        let (mut keys, mut values) = (Slices::default(), Slices::default());
+        for (key, value) in entries {
+            keys.push(key);
+            values.push(value);
+        }
+        let migrated = self.slot.migrate(from, store, &keys, &values)?;
+        Ok((0..migrated.len()).map(|i| migrated.get(i).to_vec()).collect())
+    }
+
     /// Gives the plugin one batch.
     pub fn run_records(&mut self, inputs: &[Input<'_>]) -> Result<Vec<Verdict>, String> {
         let batch = project::batch(&self.descriptor, inputs);

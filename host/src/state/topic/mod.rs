@@ -9,7 +9,11 @@ mod admin;
 mod message;
 mod restore;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use futures::future::join_all;
 use rdkafka::{
@@ -89,6 +93,8 @@ pub struct TopicLog {
     runtime: tokio::runtime::Handle,
     /// Entries older than that are not read; `None` where some live for ever.
     longest_ttl_s: Option<Seconds>,
+    /// The versions under which each stage's entries were written, as far as they were seen.
+    versions: Mutex<BTreeSet<(String, u32)>>,
 }
 
 impl TopicLog {
@@ -119,7 +125,20 @@ impl TopicLog {
             .create_with_context(Quiet(BrokerLog::new(&url)))
             .map_err(|e| error(kafka::words(&e), None, false))?;
         let runtime = tokio::runtime::Handle::current();
-        Ok(Self { url, topic: config.topic.clone(), settings, producer, runtime, longest_ttl_s })
+        let (topic, versions) = (config.topic.clone(), Mutex::default());
+        Ok(Self { url, topic, settings, producer, runtime, longest_ttl_s, versions })
+    }
+
+    /// Entries of these versions of stages are in the topic.
+    pub fn keeps(&self, versions: &BTreeMap<String, u32>) {
+        let mut known = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
+        known.extend(versions.iter().map(|(stage, version)| (stage.clone(), *version)));
+    }
+
+    /// The versions of stages of which entries may be in the topic, `running` included.
+    pub fn kept(&self, running: &BTreeMap<String, u32>) -> BTreeSet<(String, u32)> {
+        self.keeps(running);
+        self.versions.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// One commit of one partition as a message; its sequence number must be a new one. `ours` says whether the writes of a record are part of it.
@@ -137,6 +156,7 @@ impl TopicLog {
         frame.intents(&owned.replay);
         let mut next = 0..;
         for (stage, writes) in writes.iter().filter(|(_, writes)| !writes.ops.is_empty()) {
+            frame.version(stage, writes.version, false);
             // Named in each message, so that any can be the first that is read.
             let ids: Vec<u16> = next.by_ref().take(writes.stores.len()).collect();
             for (id, store) in ids.iter().zip(writes.stores.iter()) {

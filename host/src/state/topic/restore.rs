@@ -117,6 +117,9 @@ impl TopicLog {
         }
         consumer.assign(&list).map_err(failed)?;
         self.read(&consumer, &mut reading, stages, given_up)?;
+        for (stage, state) in stages.iter() {
+            self.keeps(&state.older_versions().map(|version| (stage.clone(), version)).collect());
+        }
         let owned = |(partition, reading): (i32, Reading)| {
             if reading.fence.stale > 0 {
                 tracing::warn!(
@@ -164,7 +167,7 @@ impl TopicLog {
         stages: &mut BTreeMap<String, StageState>,
         given_up: &dyn Fn() -> bool,
     ) -> Result<(), TopicError> {
-        let mut restore = Restore { restored: Restored::default(), stages, ids: BTreeMap::new() };
+        let mut restore = Restore::new(stages);
         let (mut heard, mut reported) = (Instant::now(), Instant::now());
         while reading.values().any(|reading| reading.at <= reading.claim) {
             if reported.elapsed() >= REPORT_EVERY {
@@ -202,6 +205,9 @@ impl TopicLog {
                     let applied = read_payload(payload, &mut restore);
                     std::mem::swap(&mut restore.restored, &mut reading.restored);
                     applied.map_err(|what| self.damaged(partition, offset, what.0))?;
+                    if let Some(newer) = &reading.restored.newer {
+                        return Err(self.error(format!("partition {partition}: {newer}"), None, false));
+                    }
                 }
             }
         }

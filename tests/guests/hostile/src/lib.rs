@@ -1,4 +1,4 @@
-//! Breaks the contract below the SDK, which would not let a plugin do so: its configuration, a JSON string, names the attack. In
+//! Breaks the contract below the SDK, which would not let a plugin do so: its configuration names the attack. In
 //! a batch it strikes only where a record's value is `culprit`; everything else it keeps.
 
 #![cfg(target_family = "wasm")]
@@ -6,7 +6,7 @@
 use std::cell::RefCell;
 
 use millstream_sdk::bindings::{
-    Batch, Descriptor, Field, Guest, Outcome, Slices, Store,
+    Batch, Descriptor, Field, Guest, Migration, Outcome, Slices, Store,
     millstream::plugin::{log, state},
 };
 
@@ -18,11 +18,12 @@ struct Hostile;
 
 impl Guest for Hostile {
     fn init(config: String) -> Result<Descriptor, String> {
-        let attack = config.trim_matches('"').to_owned();
+        // A JSON string, or a table with one text.
+        let attack = config.rsplit(":\"").next().unwrap_or_default().trim_matches(['"', '}']).to_owned();
         let mut descriptor = Descriptor {
             name: "hostile".to_owned(),
             version: "0.1.0".to_owned(),
-            state_version: 1,
+            state_version: if attack.starts_with("migrate") { 2 } else { 1 },
             fields: Vec::new(),
             stores: vec![Store { name: "seen".to_owned(), ttl_ms: 0 }],
             wants_values: true,
@@ -59,6 +60,26 @@ impl Guest for Hostile {
         });
         let attack = ATTACK.with_borrow(Clone::clone);
         if is_culprit { strike(&attack, rows) } else { Ok(keep(rows)) }
+    }
+}
+
+impl Migration for Hostile {
+    fn migrate(_: u32, _: String, keys: Slices, values: Slices) -> Result<Slices, String> {
+        let attack = ATTACK.with_borrow(Clone::clone);
+        match attack.as_str() {
+            "migrate traps" => core::arch::wasm32::unreachable(),
+            "migrate never ends" => forever(),
+            "migrate grows" => grow(),
+            "migrate loses entries" => Ok(slices(&[], 0)),
+            "migrate makes a giant" => Ok(slices(&vec![1 << 20; keys.ends.len().max(1)], 1 << 20)),
+            "migrate descends" => Ok(slices(&[7, 3], 3)),
+            "migrate looks into the state" => Ok(state::get(0, &keys)),
+            "migrate writes to the state" => {
+                state::put(0, &[0], &keys, &values);
+                Ok(values)
+            }
+            _ => Ok(values),
+        }
     }
 }
 
