@@ -12,6 +12,7 @@ pub mod plugin;
 pub mod random_user;
 pub mod record;
 pub mod reload;
+pub mod report;
 pub mod samples;
 pub mod sink;
 pub mod source;

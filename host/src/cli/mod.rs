@@ -7,6 +7,7 @@ mod demo;
 mod exit;
 mod logging;
 mod progress;
+mod report;
 mod run;
 mod summary;
 mod summary_json;
@@ -50,11 +51,12 @@ Examples:
   millstream demo --for 30s          both pipelines on made-up users, nothing to install
   millstream check                   everything that is wrong with ./pipeline.toml, at once
   millstream run                     run ./pipeline.toml until Ctrl-C
+  millstream report                  what is in the table, and what did not get there
   millstream plugin build plugins/*  build plugin crates
 
 Exit codes:
   0  all pipelines ended in order (also after Ctrl-C or SIGTERM)
-  1  a pipeline failed, or a plugin did not build
+  1  a pipeline failed, a plugin did not build, or a table could not be read
   2  the command line or the configuration is wrong; nothing was started
   130  a second Ctrl-C ended the process at once; what was not committed is read again";
 
@@ -63,6 +65,7 @@ enum Verb {
     Run(RunArgs),
     Check(CheckArgs),
     Demo(DemoArgs),
+    Report(ReportArgs),
     /// Build plugins
     #[command(subcommand, after_help = "Example:\n  millstream plugin build plugins/validate")]
     Plugin(PluginVerb),
@@ -142,6 +145,42 @@ struct DemoArgs {
     listen: std::net::SocketAddr,
 }
 
+/// Report on a table: rows, missing values, dates, genders, domains, arrivals, dead letters, time to live
+///
+/// Without an argument it reports on the tables that ./pipeline.toml writes; where there is no such file, or no table in it, on
+/// spark_streams.created_users of the first Cassandra that answers at cassandra_db, cassandra or 127.0.0.1. Dead letters
+/// are known where a configuration is named.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  millstream report
+  millstream report deploy/pipeline.toml --limit all --html report.html
+  millstream report cassandra://127.0.0.1:9042/spark_streams.created_users --format json
+  millstream report sqlite:.millstream/spark_streams.db/created_users
+  millstream report cassandra:spark_streams.created_users   on the first of the usual hosts
+
+Exit codes:
+  0  the report was made
+  1  a table could not be read, or the HTML file not be written
+  2  the command line or the configuration is wrong")]
+struct ReportArgs {
+    /// A configuration, or the address of a table
+    #[arg(value_name = "FILE|URL")]
+    of: Option<String>,
+    /// Only the tables that this pipeline writes; may be given several times
+    #[arg(long, value_name = "PIPELINE")]
+    only: Vec<String>,
+    /// Most rows to read, or `all`; however many there are, memory stays small
+    #[arg(long, default_value = "2000", value_name = "ROWS")]
+    limit: crate::report::Limit,
+    /// How it is printed
+    #[arg(long, default_value = "text")]
+    format: check::Format,
+    /// Also write it to this file, as a page that needs nothing else: to be sent to somebody
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+}
+
 #[derive(Debug, Subcommand)]
 enum PluginVerb {
     Build(BuildArgs),
@@ -191,6 +230,7 @@ pub fn main() -> ExitCode {
         Verb::Run(args) => run::run(args, &screen),
         Verb::Check(args) => check::check(&args, &screen),
         Verb::Demo(args) => demo::demo(args, &screen),
+        Verb::Report(args) => report::report(&args, &screen),
         Verb::Plugin(PluginVerb::Build(args)) => build::build(&args, &screen),
         Verb::Completions { shell } => completions::print(shell),
     };

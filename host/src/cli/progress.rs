@@ -34,6 +34,11 @@ impl Screen {
         if !io::stderr().is_terminal() {
             eprintln!("{what}");
         }
+        self.quiet_task(what)
+    }
+
+    /// The same, with nothing said where nothing is drawn.
+    pub fn quiet_task(&self, what: &str) -> Task {
         let bar = self.line();
         bar.set_message(what.to_owned());
         Task(bar)

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use crate::{
     pipeline::{Ending, Report, chain_of},
+    report::thousands,
     state::Totals,
 };
 
@@ -87,19 +88,6 @@ fn since_start(report: &Report) -> Totals {
     report.figures.totals.since(&report.figures.at_start)
 }
 
-/// 1234567 as `1,234,567`.
-pub fn thousands(n: u64) -> String {
-    let digits = n.to_string();
-    let mut out = String::with_capacity(digits.len() * 4 / 3);
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
 /// The first column to the left, the others to the right.
 fn align<const N: usize>(table: &[[String; N]]) -> String {
     let mut text = String::new();
@@ -117,14 +105,4 @@ fn align<const N: usize>(table: &[[String; N]]) -> String {
         text.push('\n');
     }
     text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_grouped_by_thousands() {
-        assert_eq!([0, 999, 1_000, 1_234_567].map(thousands), ["0", "999", "1,000", "1,234,567"]);
-    }
 }

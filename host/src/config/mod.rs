@@ -38,6 +38,7 @@ pub use fault::{CODES, ConfigText, Fault, Faults, Severity};
 pub use model::*;
 pub use secret::mask_url;
 pub use settings::settings_table;
+pub use sink::table_at;
 
 use context::Context;
 use setting::Place;

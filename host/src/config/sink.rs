@@ -30,6 +30,36 @@ pub(super) fn sink(cx: &mut Context<'_>, section: &mut Section<'_>, role: Role) 
     is_usable.then(|| SinkConfig { display: secret::mask_url(&url), endpoint, timeout, retry_max_delay })
 }
 
+/// The table at an address that stands in no file, with the defaults of everything else; or what is wrong with it, and
+/// what to do.
+pub fn table_at(url: &str) -> Result<SinkConfig, (String, String)> {
+    let address = url::parse(url, Role::Sink).map_err(|fault| (fault.message, fault.hint))?;
+    let endpoint = match address {
+        Address::Cassandra { user, nodes, keyspace, table } => {
+            let (user, password) = user.map_or((None, None), |(user, password)| (Some(user), password));
+            SinkEndpoint::Cassandra(CassandraSink {
+                nodes,
+                user,
+                password,
+                keyspace,
+                table,
+                local_dc: None,
+                create: None,
+                consistency: d::CONSISTENCY.to_owned(),
+                concurrency: d::CONCURRENCY,
+            })
+        }
+        Address::Sqlite { path, table } => SinkEndpoint::Sqlite(SqliteSink { path: path.into(), table, create: None }),
+        _ => {
+            let message = format!("`{}` is no table", secret::mask_url(url));
+            let hint = "a table is `sqlite:path/table` or `cassandra://[user:password@]host[:port]/keyspace.table`";
+            return Err((message, hint.to_owned()));
+        }
+    };
+    let (timeout, retry_max_delay) = (d::SINK_TIMEOUT, d::SINK_RETRY_MAX_DELAY);
+    Ok(SinkConfig { display: secret::mask_url(url), endpoint, timeout, retry_max_delay })
+}
+
 fn endpoint(cx: &mut Context<'_>, section: &Section<'_>, address: Address, role: Role) -> Option<SinkEndpoint> {
     Some(match address {
         Address::Kafka { brokers, topic } => {

@@ -4,7 +4,7 @@
 //! never runs stages, never retries by itself beyond one attempt's timeout, and never commits positions: the
 //! pipeline's writer does, in that order.
 
-mod cassandra;
+pub(crate) mod cassandra;
 mod discard;
 mod file;
 pub mod kafka;
@@ -22,6 +22,7 @@ pub use file::AppendedFile;
 pub use open::open;
 pub use sqlite::SqliteTable;
 pub use stdout::Stdout;
+pub(crate) use table::{parse_timestamp, timestamp_text};
 pub use write_batch::{Origin, Row, Text, WriteBatch};
 
 use std::sync::Arc;

@@ -24,7 +24,7 @@ use crate::{
 
 /// A restore that takes longer says how far it is, this often.
 const SAY_EVERY: Duration = Duration::from_secs(2);
-const MAGIC: &[u8] = b"MSCLOG01";
+pub(super) const MAGIC: &[u8] = b"MSCLOG01";
 /// A segment is closed at this size, or at an eighth of the longest TTL, so that expired entries go in good time.
 const SEGMENT_BYTES: u64 = 64 << 20;
 
@@ -349,7 +349,7 @@ fn segment_path(folder: &Path, first_seq: u64) -> PathBuf {
 }
 
 /// The segments of a folder, oldest first.
-fn segments(folder: &Path) -> Result<Vec<PathBuf>, ChangelogError> {
+pub(super) fn segments(folder: &Path) -> Result<Vec<PathBuf>, ChangelogError> {
     let list = || -> io::Result<Vec<PathBuf>> {
         let entries = std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path()));
         let mut found: Vec<PathBuf> = entries.collect::<io::Result<_>>()?;
@@ -439,11 +439,11 @@ fn read_segment(path: &Path, last: bool, restore: &mut Restore<'_>) -> Result<()
     }
 }
 
-fn damaged(path: &Path, offset: u64, what: &Malformed) -> ChangelogError {
+pub(super) fn damaged(path: &Path, offset: u64, what: &Malformed) -> ChangelogError {
     ChangelogError::Damaged { path: path.to_owned(), offset, what: what.to_string() }
 }
 
-fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ChangelogError {
+pub(super) fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ChangelogError {
     let path = path.to_owned();
     move |source| ChangelogError::Io { action, path, source }
 }

@@ -4,6 +4,7 @@
 mod changelog;
 mod entries;
 mod frame;
+mod peek;
 mod scan;
 mod stage;
 mod table;
@@ -13,6 +14,7 @@ mod totals;
 pub use changelog::{Changelog, ChangelogError, Commit};
 pub use entries::{Entries, Migrated, NewerState};
 pub use frame::{FrameReader, FrameWriter, Malformed, Restored, read_payload};
+pub use peek::{Peeked, peek};
 pub use stage::{StageState, StoreIndex, UnknownStore, Write, Writes};
 pub use table::{Before, Seconds, Table};
 pub use topic::{Owned, TopicError, TopicLog};

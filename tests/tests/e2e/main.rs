@@ -5,6 +5,7 @@ mod conformance;
 mod golden;
 mod kafka;
 mod log_contract;
+mod report;
 mod stack;
 mod tables;
 mod truth;

@@ -10,5 +10,6 @@ mod golden;
 mod independence;
 mod readme;
 mod reload;
+mod report;
 mod server;
 mod stopping;

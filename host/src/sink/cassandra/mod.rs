@@ -7,7 +7,7 @@
 //! of a row that may have been written before a crash, what is left of it. A table that is dropped or altered meanwhile
 //! holds the rows up until it can take them again; none is refused for it.
 
-mod connect;
+pub(crate) mod connect;
 mod encode;
 mod failure;
 mod prepared;
@@ -19,6 +19,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
 
+pub(crate) use self::schema::{quoted, table_name};
 use self::{
     encode::{EncodedRow, RowBuffer},
     prepared::Prepared,

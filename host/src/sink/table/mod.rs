@@ -24,5 +24,5 @@ pub use json::compact;
 pub use life::{Left, left};
 pub use numeral::Numeral;
 pub use stamp::Stamps;
-pub use time::{date_text, timestamp_text};
+pub use time::{date_text, parse_timestamp, timestamp_text};
 pub use wanted::{unsupported_columns, wanted_columns};

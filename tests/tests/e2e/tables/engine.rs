@@ -66,6 +66,14 @@ impl Engine {
         })
     }
 
+    /// The address of a table.
+    pub fn url(&self, table: &str) -> String {
+        match self {
+            Self::Sqlite(folder) => format!("sqlite:{}/{table}", folder.path().join("new/tables.db").display()),
+            Self::Cassandra { node, keyspace, .. } => format!("cassandra://{node}/{keyspace}.{table}"),
+        }
+    }
+
     /// The rows that are alive, in the order of their text.
     pub async fn rows(&self, table: &str, columns: &[&str]) -> Vec<TextRow> {
         let mut rows: Vec<TextRow> = match self {

@@ -6,3 +6,5 @@ mod engine;
 mod opening;
 mod replay;
 mod sqlite_only;
+
+pub use engine::{Engine, batch, create_with};
