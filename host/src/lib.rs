@@ -18,4 +18,4 @@ pub mod sink;
 pub mod source;
 pub mod state;
 pub mod transform;
-mod web;
+pub mod web;

@@ -2,4 +2,5 @@
 
 pub use xtask::stack::{service, skip};
 
+pub mod browser;
 pub mod process;

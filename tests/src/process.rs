@@ -89,6 +89,12 @@ impl Folder {
         Process::start(self.0.path(), arguments)
     }
 
+    /// Builds a plugin's crate into a file here. The first time takes minutes on a busy machine.
+    pub fn build_plugin(&self, krate: impl AsRef<Path>, file: &str) {
+        let krate = krate.as_ref().to_str().expect("a path of Unicode");
+        self.start(&["plugin", "build", krate, "--out", file]).wait(PATIENCE * 10).assert(0, &[]);
+    }
+
     /// Runs the binary here until it ends by itself.
     pub fn run(&self, arguments: &[&str]) -> Ended {
         self.start(arguments).wait(PATIENCE)

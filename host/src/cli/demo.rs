@@ -62,7 +62,7 @@ pub fn demo(args: DemoArgs, screen: &Screen) -> anyhow::Result<Exit> {
             tracing::info!("serving made-up users on http://{}/api/", listener.local_addr()?);
             tokio::spawn(serve(listener, args.seed, FAULTS));
         }
-        run::until_done(start, Format::Text, screen).await
+        run::until_done(start.with_admin(), Format::Text, screen).await
     })
 }
 

@@ -14,7 +14,7 @@ use super::{
     summary_json::summary_json,
 };
 use crate::{
-    config::{self, Faults, HostConfig, Loaded},
+    config::{self, ADMIN, Faults, HostConfig, Loaded, Secret},
     pipeline::{Host, PipelineSpec, Prepared, prepare},
     plugin::{PluginEngine, build::BuildEvent},
     reload::{self, Load, Reloader, Trigger},
@@ -52,10 +52,21 @@ pub(super) struct Start {
     engine: PluginEngine,
     prepared: Prepared,
     admin: Option<SocketAddr>,
+    /// Whether another port will do, where that of `admin` is taken.
+    any_port: bool,
+    token: Option<Secret>,
     watch: bool,
 }
 
 impl Start {
+    /// Answers at the usual admin address where the configuration names none, or at another port where that one is taken.
+    pub(super) fn with_admin(mut self) -> Self {
+        if self.admin.is_none() {
+            (self.admin, self.any_port) = (Some(ADMIN), true);
+        }
+        self
+    }
+
     pub(super) fn specs(&self) -> &[PipelineSpec] {
         &self.prepared.specs
     }
@@ -75,7 +86,8 @@ pub(super) fn start_or_say(load: Load, watch: bool, screen: &Screen) -> anyhow::
     }
     let engine = engine(&loaded.config.host)?;
     let Some(prepared) = prepare_or_say(&loaded, &engine, screen)? else { return Ok(None) };
-    Ok(Some(Start { load, engine, prepared, admin: loaded.config.host.admin, watch }))
+    let HostConfig { admin, admin_token: token, .. } = loaded.config.host;
+    Ok(Some(Start { load, engine, prepared, admin, any_port: false, token, watch }))
 }
 
 /// An engine that keeps compiled code below `data_dir`.
@@ -163,12 +175,15 @@ pub(super) async fn until_done(start: Start, format: Format, screen: &Screen) ->
     let hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
     let admin = match start.admin {
         Some(address) => {
-            let listener = TcpListener::bind(address).await;
+            let mut listener = TcpListener::bind(address).await;
+            if listener.is_err() && start.any_port {
+                listener = TcpListener::bind(SocketAddr::new(address.ip(), 0)).await;
+            }
             Some(listener.with_context(|| format!("cannot listen on `admin` address {address}"))?)
         }
         None => None,
     };
-    let Start { load, engine, prepared, watch, .. } = start;
+    let Start { load, engine, prepared, token, watch, .. } = start;
     let host = Host::start(prepared.specs.clone());
     let (triggers, triggered) = mpsc::unbounded_channel();
     let watched = Arc::default();
@@ -176,8 +191,9 @@ pub(super) async fn until_done(start: Start, format: Format, screen: &Screen) ->
     tokio::spawn(reloader.serve(triggered));
     tokio::spawn(reload_on(hangup, triggers.clone()));
     if let Some(listener) = admin {
-        tracing::info!("admin address: http://{}", listener.local_addr()?);
-        tokio::spawn(web::serve(listener, host.clone(), triggers.clone()));
+        let asks = if token.is_some() { "; asks for the `admin_token`" } else { "" };
+        tracing::info!("admin address: http://{} (the live page, /metrics{asks})", listener.local_addr()?);
+        tokio::spawn(web::serve(listener, token, host.clone(), triggers.clone()));
     }
     if watch {
         tokio::spawn(reload::watch(watched, triggers));

@@ -3,7 +3,10 @@
 //! The parser takes what a file leaves out from here, and the table of settings (`settings.rs`) prints the same
 //! constants, so the documentation cannot say something else than the host does.
 
-use std::time::Duration;
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
 /// Beside the file and hidden, so that a fresh clone needs no folder and `ls` stays readable.
 pub const DATA_DIR: &str = ".millstream";
@@ -63,11 +66,15 @@ pub const PARTITIONS: u32 = 4;
 pub const DEAD_LETTERS_SUFFIX: &str = ".dead_letters";
 /// Before the pipeline's name in the name of its consumer group.
 pub const GROUP_PREFIX: &str = "millstream-";
+/// Where a demo, `top` and `tap` look for a host.
+pub const ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8642);
 /// Kafka's port, where an address names none.
 pub const KAFKA_PORT: u16 = 9092;
 /// Cassandra's port, where an address names none.
 pub const CASSANDRA_PORT: u16 = 9042;
 
+/// Nobody guesses that many, however fast they ask.
+pub const MIN_TOKEN_CHARS: usize = 16;
 /// Names of pipelines and stages become file names and labels of metrics.
 pub const MAX_NAME_CHARS: usize = 64;
 /// Row numbers in a batch are 32-bit, and a batch is kept in memory.

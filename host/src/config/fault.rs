@@ -31,6 +31,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("loop", "the pipeline would read what it writes"),
     ("reserved-option", "the delivery guarantees depend on this option"),
     ("state-without-kafka", "state in a topic needs a source whose partitions it can follow"),
+    ("open-admin", "the admin address can be reached by others and has no token"),
     ("lost-records", "a warning: rejected records are thrown away"),
     ("shared-group", "a warning: two pipelines share a consumer group"),
 ];

@@ -9,6 +9,7 @@ mod context;
 pub(crate) mod defaults;
 mod env;
 mod fault;
+mod host;
 mod json;
 mod model;
 mod options;
@@ -34,6 +35,7 @@ use std::{path::Path, sync::Arc};
 
 use toml::de::DeTable;
 
+pub use defaults::ADMIN;
 pub use fault::{CODES, ConfigText, Fault, Faults, Severity};
 pub use model::*;
 pub use secret::mask_url;
@@ -89,7 +91,7 @@ pub fn parse(path: &Path, text: &str, env: &dyn Fn(&str) -> Option<String>) -> R
     };
     let mut file = Section::new(Place::File, root.get_ref(), 0..0);
     file.check_names(&mut cx, None);
-    let host = host(&mut cx, &file);
+    let host = host::host(&mut cx, &file);
     let pipelines = pipeline::pipelines(&mut cx, &file);
     // where faults were found, the pipelines may be what is faulty
     if pipelines.is_empty() && cx.faults.is_empty() {
@@ -106,35 +108,4 @@ pub fn parse(path: &Path, text: &str, env: &dyn Fn(&str) -> Option<String>) -> R
 fn finish(path: &Path, cx: Context<'_>) -> (Arc<ConfigText>, Faults) {
     let source = Arc::new(ConfigText { path: path.to_owned(), masked: cx.masked() });
     (source.clone(), Faults::new(source, cx.faults))
-}
-
-/// `[host]`
-fn host(cx: &mut Context<'_>, file: &Section<'_>) -> HostConfig {
-    let mut data_dir = None;
-    let mut durability = Durability::Commit;
-    let mut admin = None;
-    let mut stack = None;
-    if let Some(mut section) = file.section(cx, "host", Place::Host) {
-        section.check_names(cx, None);
-        data_dir = section.text(cx, "data_dir");
-        stack = section.bytes(cx, "stack");
-        if let Some(address) = section.text(cx, "admin") {
-            admin = address.value.parse().ok();
-            if admin.is_none() {
-                let message = format!("{} is no address to listen on", address.quoted());
-                let fault = Fault::new("bad-value", address.span, message);
-                cx.fault(fault.hint("write it like `\"127.0.0.1:8642\"`; port 0 takes a free one"));
-            }
-        }
-        if section.choice(cx, "durability") == Some("os") {
-            durability = Durability::Os;
-        }
-    }
-    if let Some(empty) = data_dir.take_if(|folder| folder.value.is_empty()) {
-        let fault = Fault::new("bad-value", empty.span, "`data_dir` is empty");
-        cx.fault(fault.hint(format!("name a folder; the default is `\"{}\"`", defaults::DATA_DIR)));
-    }
-    let data_dir = data_dir.map_or_else(|| defaults::DATA_DIR.to_owned(), |folder| folder.value);
-    let stack = stack.unwrap_or(defaults::STACK);
-    HostConfig { data_dir: cx.in_folder(&data_dir), admin, durability, stack }
 }

@@ -3,6 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use super::defaults as d;
+pub use super::redacted::Secret;
 
 /// A whole `pipeline.toml`.
 #[derive(Debug, Clone)]
@@ -22,6 +23,8 @@ pub struct HostConfig {
     pub data_dir: PathBuf,
     /// Where the host answers requests about itself. Default: nowhere.
     pub admin: Option<std::net::SocketAddr>,
+    /// What requests to it have to show. Default: nothing, and only this machine reaches it.
+    pub admin_token: Option<Secret>,
     /// When a commit counts as durable. Default `commit`.
     pub durability: Durability,
     /// `stack`: most stack of a plugin's call, in bytes. Default 512 KiB.

@@ -32,7 +32,8 @@ pub const SETTINGS: &[Setting] = &[
     row("pipeline", Place::File, ALL, T::Tables, D::Required, "the pipelines, one table each"),
 
     row("data_dir", Place::Host, ALL, T::Path, D::Text(d::DATA_DIR), "folder of the embedded log and of the state"),
-    row("admin", Place::Host, ALL, T::Text, D::Words("none"), "address such as `127.0.0.1:8642` at which the host answers `POST /reload`, `GET /pipelines` (the conservation meter), `GET /versions` and `GET /healthz`"),
+    row("admin", Place::Host, ALL, T::Text, D::Words("none"), "address such as `127.0.0.1:8642` of the live page (`/`), the metrics (`/metrics`), `/healthz`, `/readyz`, `/pipelines` (the conservation meter), `/versions` and `POST /reload`"),
+    row("admin_token", Place::Host, ALL, T::Text, D::Words("none; required where others can reach `admin`"), "what requests to it have to show: `Authorization: Bearer …`, or `?token=…` for a browser; `/healthz` and `/readyz` need none"),
     row("durability", Place::Host, ALL, T::OneOf(&["commit", "os"]), D::Text("commit"), "when a commit counts as durable: once it is fsynced, or once the operating system has it"),
     row("stack", Place::Host, ALL, T::Bytes(d::MIN_STACK, d::MAX_STACK), D::Bytes(d::STACK), "most stack of a plugin's call; read at the start only"),
 

@@ -79,7 +79,7 @@ impl<'a> Section<'a> {
     pub fn check_names(&mut self, cx: &mut Context<'_>, kind: Option<&str>) {
         for (key, value) in self.table {
             let name: &str = key.get_ref();
-            if matches!(name, "headers" | "options") {
+            if matches!(name, "headers" | "options") || looks_secret(name) {
                 // whatever is wrong with them or with the address
                 cx.hide(value);
             }

@@ -1,6 +1,7 @@
 //! All pipelines of a process: independent of each other, added, replaced and removed while the others run.
 
 use std::{
+    path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -35,7 +36,8 @@ struct Shared {
 /// One pipeline at work.
 struct Running {
     name: String,
-    config: PipelineConfig,
+    config: Arc<PipelineConfig>,
+    state_dir: PathBuf,
     meter: Meter,
     stopper: Stopper,
     control: Control,
@@ -54,6 +56,10 @@ pub struct Handle {
     pub control: Control,
     /// Which versions ran since which offset.
     pub versions: Versions,
+    /// Its configuration.
+    pub config: Arc<PipelineConfig>,
+    /// Where its state lies, if in files.
+    pub state_dir: PathBuf,
 }
 
 /// How one pipeline ended.
@@ -158,7 +164,8 @@ impl Host {
             let result = running.task.await.unwrap_or(Err(PipelineError::Broken("pipeline")));
             let figures = running.meter.figures();
             let first_written = figures.first_written.map(|at| at.duration_since(self.0.started));
-            reports.push(Report { name: running.name, config: running.config, figures, result, first_written });
+            let config = Arc::unwrap_or_clone(running.config);
+            reports.push(Report { name: running.name, config, figures, result, first_written });
         }
         reports
     }
@@ -172,7 +179,8 @@ impl Running {
     fn start(spec: PipelineSpec) -> Self {
         let (stopper, _) = stop_channel();
         let meter = Meter::new(Totals::default());
-        let (name, config) = (spec.config.name.clone(), spec.config.clone());
+        let (name, config) = (spec.config.name.clone(), Arc::new(spec.config.clone()));
+        let state_dir = spec.data_dir.join("state").join(&name);
         let control = Control::new(spec.stages.clone());
         let versions = Versions::new(&name, &spec.data_dir);
         let pipeline = name.clone();
@@ -190,7 +198,7 @@ impl Running {
             }
             result
         });
-        Self { name, config, meter, stopper, control, versions, task }
+        Self { name, config, state_dir, meter, stopper, control, versions, task }
     }
 
     fn handle(&self) -> Handle {
@@ -199,6 +207,8 @@ impl Running {
             meter: self.meter.clone(),
             control: self.control.clone(),
             versions: self.versions.clone(),
+            config: self.config.clone(),
+            state_dir: self.state_dir.clone(),
         }
     }
 }

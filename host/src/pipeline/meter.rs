@@ -2,14 +2,26 @@
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
-use crate::state::Totals;
+use super::{
+    activity::{Activity, Phase},
+    dead_letter::Letter,
+    samples::{Sample, Samples},
+};
+use crate::{record::Batch, state::Totals, transform::Processed};
 
 /// The live figures of one pipeline. Cheap to clone; all clones are the same meter.
 #[derive(Debug, Clone)]
-pub struct Meter(Arc<Mutex<Figures>>);
+pub struct Meter(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    figures: Mutex<Figures>,
+    activity: Mutex<Activity>,
+    samples: Samples,
+}
 
 /// What a meter shows.
 #[derive(Debug, Clone)]
@@ -33,7 +45,7 @@ pub struct Figures {
 impl Meter {
     /// A meter that goes on from these totals.
     pub fn new(totals: Totals) -> Self {
-        Self(Arc::new(Mutex::new(Figures {
+        let figures = Figures {
             at_start: totals.clone(),
             totals,
             retries: 0,
@@ -41,7 +53,8 @@ impl Meter {
             lag: None,
             waiting: None,
             first_written: None,
-        })))
+        };
+        Self(Arc::new(Shared { figures: Mutex::new(figures), activity: Mutex::default(), samples: Samples::default() }))
     }
 
     /// The figures as they are now.
@@ -49,8 +62,24 @@ impl Meter {
         self.lock().clone()
     }
 
+    /// What it is doing.
+    pub fn activity(&self) -> Activity {
+        self.doing().clone()
+    }
+
+    /// Dead letters of late that came after that number; for the next seconds some of those that come are kept.
+    pub fn samples(&self, after: u64) -> Vec<Sample> {
+        self.0.samples.after(after)
+    }
+
+    /// These went to the dead letters.
+    pub(super) fn dead_letters<'a>(&self, source: &Batch, letters: impl Iterator<Item = Letter<'a>>) {
+        self.0.samples.take(source, letters);
+    }
+
     /// Goes on from restored totals.
     pub(super) fn restore(&self, totals: Totals) {
+        self.doing().under_way = 0;
         let mut figures = self.lock();
         figures.at_start = totals.clone();
         figures.totals = totals;
@@ -83,8 +112,34 @@ impl Meter {
         }
     }
 
-    pub(super) fn lag(&self, lag: Option<u64>) {
-        self.lock().lag = lag;
+    /// Records left in the source, by partition.
+    pub(super) fn lags(&self, lags: Vec<(i32, u64)>) {
+        self.lock().lag = (!lags.is_empty()).then(|| lags.iter().map(|(_, lag)| lag).sum());
+        self.doing().lags = lags;
+    }
+
+    /// So many records were read.
+    pub(super) fn read(&self, records: usize) {
+        self.doing().under_way += records as u64;
+    }
+
+    /// A batch is durable; the sink took `write` for it.
+    pub(super) fn batch(&self, batch: &Processed, write: Duration) {
+        self.doing().batch(batch, write);
+    }
+
+    pub(super) fn phase(&self, phase: Phase) {
+        self.doing().phase = phase;
+    }
+
+    pub(super) fn failed(&self, why: String) {
+        let mut activity = self.doing();
+        (activity.phase, activity.failure) = (Phase::Failed, Some(why));
+    }
+
+    /// A stage fails on record after record, or works again.
+    pub(super) fn broken(&self, stage: Option<(&str, &str)>) {
+        self.doing().broken = stage.map(|(stage, why)| (stage.to_owned(), why.to_owned()));
     }
 
     pub(super) fn waiting(&self, for_what: Option<String>) {
@@ -98,6 +153,10 @@ impl Meter {
     }
 
     fn lock(&self) -> MutexGuard<'_, Figures> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.figures.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn doing(&self) -> MutexGuard<'_, Activity> {
+        self.0.activity.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -3,9 +3,11 @@
 //! The reader fills batches, the worker runs the stages over them, the writer makes the result durable and commits. What
 //! the order of these steps must be, and why, stands in [`writer`].
 
+mod activity;
 mod control;
 mod dead_letter;
 mod deliver;
+mod histogram;
 mod host;
 mod ledger;
 mod meter;
@@ -14,6 +16,7 @@ mod prepare;
 mod reader;
 mod retry;
 mod run;
+mod samples;
 mod stop;
 mod swaps;
 mod tally;
@@ -22,16 +25,19 @@ mod versions;
 mod worker;
 mod writer;
 
+pub use activity::{Activity, Phase, StageActivity};
 pub use control::{Control, Verdict};
+pub use histogram::Histogram;
 pub use host::{DRAIN_DEADLINE, Handle, Host, Report};
 pub use meter::{Figures, Meter};
 pub use prepare::{Prepared, prepare};
 pub use run::{Ending, PipelineError, PipelineSpec, run};
+pub use samples::Sample;
 pub use stop::{Stop, Stopper, channel as stop_channel};
 pub use swaps::{Reloads, Setback, Swaps};
 pub use versions::{Began, Ran, Versions};
 
-use run::now_ms;
+pub(crate) use run::now_ms;
 
 /// An error with all its causes, in one line.
 pub fn chain_of(error: &dyn std::error::Error) -> String {

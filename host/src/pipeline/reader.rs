@@ -66,7 +66,7 @@ impl Reader<'_> {
                 }
                 filled = self.source.fill(&mut batch, &limits) => filled,
             };
-            self.meter.lag(self.source.lag());
+            self.meter.lags(self.source.lags());
             let filled = match filled {
                 Ok(filled) => filled,
                 Err(error) if error.retryable => {
@@ -82,9 +82,12 @@ impl Reader<'_> {
             };
             failures.reset();
             window.count(batch.len());
+            batch.read_at = std::time::Instant::now();
             if !batch.is_empty() {
                 // Fails once the worker has ended, which says why.
                 let Ok(room) = self.room.clone().acquire_owned().await else { break Ok(ReadEnd::Done) };
+                // Before it can be durable.
+                self.meter.read(batch.len());
                 if self.tasks.send(Task::Batch(Arc::new(batch), room)).is_err() {
                     break Ok(ReadEnd::Done);
                 }

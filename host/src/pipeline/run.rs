@@ -10,7 +10,7 @@ use std::{
 use tokio::sync::{Semaphore, mpsc};
 
 use super::{
-    Control, Meter, Stopper,
+    Control, Meter, Phase, Stopper,
     deliver::Delivery,
     ledger::{Ledger, LedgerError},
     open::{Opening, unless_stopped},
@@ -93,6 +93,7 @@ pub async fn run(
 ) -> Result<Ending, PipelineError> {
     let alarm = spec.config.run_for.map(|time| tokio::spawn(drain_after(time, stopper.clone())));
     let result = loop {
+        meter.phase(Phase::Opening);
         match live(&spec, &meter, &stopper, &control, &versions).await {
             Ok(Some(ending)) => break Ok(ending),
             Ok(None) => {}
@@ -101,6 +102,10 @@ pub async fn run(
     };
     if let Some(alarm) = alarm {
         alarm.abort();
+    }
+    match &result {
+        Ok(_) => meter.phase(Phase::Ended),
+        Err(error) => meter.failed(super::chain_of(error)),
     }
     result
 }
@@ -165,6 +170,7 @@ async fn live_until(
         return Ok(None);
     }
     versions.began(chain.authors(), &resume, Duration::ZERO);
+    meter.phase(Phase::Running);
 
     let room = Arc::new(Semaphore::new(READ_AHEAD));
     let (made, made_out) = mpsc::channel(WRITE_BEHIND);
@@ -269,6 +275,6 @@ fn spawn_worker<T: Send + 'static>(
     Ok(result)
 }
 
-pub(super) fn now_ms() -> i64 {
+pub(crate) fn now_ms() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
 }

@@ -74,6 +74,14 @@ impl Versions {
         self.0.entries.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The last `most` of those that began after that time, oldest first.
+    pub fn after(&self, time_ms: i64, most: usize) -> Vec<Began> {
+        let entries = self.0.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let later = entries.partition_point(|began| began.time_ms <= time_ms);
+        let later = entries.get(later.max(entries.len().saturating_sub(most))..).unwrap_or_default();
+        later.to_vec()
+    }
+
     /// These versions handle what comes after `since`.
     pub(super) fn began(&self, authors: &[Author], since: &Positions, pause: Duration) {
         let event = if self.entries().is_empty() { "started" } else { "swapped" };

@@ -190,7 +190,10 @@ impl Worker {
     fn take_up(&mut self, batch: Arc<Batch>) -> Result<(), WorkerError> {
         loop {
             let error = match self.parts.chain.run(batch.clone()) {
-                Ok(processed) => return self.ran(batch, processed),
+                Ok(processed) => {
+                    self.parts.meter.broken(None);
+                    return self.ran(batch, processed);
+                }
                 Err(error) => error,
             };
             if self.trial.is_some() {
@@ -202,6 +205,7 @@ impl Worker {
                 pipeline = self.parts.versions.pipeline(),
                 "paused, nothing is lost: {why}; going on with another version of the plugin, or trying again in {TRY_AGAIN:?}"
             );
+            self.parts.meter.broken(Some((&error.stage, &why)));
             self.parts.meter.waiting(Some(why));
             self.pause(error)?;
         }

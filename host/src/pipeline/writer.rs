@@ -4,7 +4,10 @@
 //! refused record. Then one frame of the changelog takes positions, totals and state writes. Last, the source is told, as a
 //! hint. A failed attempt sends the same rows again; it never runs a stage again.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tokio::sync::mpsc;
 
@@ -82,7 +85,9 @@ impl Writer {
             self.intend(&mut batch).await?;
         }
         fail::fail_point!(&format!("{}/before-sink", self.pipeline));
+        let begun = Instant::now();
         let delivered = self.sink.deliver(&batch.write, &mut self.stop).await.map_err(Ended::Abandoned)?;
+        let write = begun.elapsed();
         let refused: Vec<(u32, String)> = delivered
             .refused
             .iter()
@@ -99,6 +104,7 @@ impl Writer {
         self.commit(&batch, &tally, &refused).await?;
         fail::fail_point!(&format!("{}/after-frame", self.pipeline));
         self.meter.commit(&self.pipeline, &sum(&tally));
+        self.meter.batch(&batch, write);
         if let Err(error) = self.committer.commit(&batch.positions).await {
             tracing::debug!(pipeline = %self.pipeline, "{error}");
         }
@@ -145,7 +151,9 @@ impl Writer {
             attempt: 0,
         });
         let refused = refused.iter().map(|(origin, reason)| Letter { origin: *origin, author: sink, reason, attempt });
-        let letters = letters(&self.pipeline, &batch.write.source, rejected.chain(refused));
+        let all = rejected.chain(refused);
+        self.meter.dead_letters(&batch.write.source, all.clone());
+        let letters = letters(&self.pipeline, &batch.write.source, all);
         let letters: Arc<WriteBatch> = Arc::new(letters);
         self.dead_letters.deliver_all(&letters, &mut self.stop).await.map_err(Ended::Abandoned)
     }

@@ -48,7 +48,7 @@ pub struct Room {
 /// allocation.
 pub struct Bound {
     most: usize,
-    used: usize,
+    pub(super) used: usize,
     pub(super) was_hit: bool,
 }
 

@@ -202,6 +202,11 @@ impl Instance {
         Ok((Self { store, plugin: instance, component, limits: limits.clone() }, descriptor))
     }
 
+    /// Bytes of linear memory that it has.
+    pub fn memory(&self) -> u64 {
+        self.store.data().room.memory.used as u64
+    }
+
     /// Hands over a batch. `first_row` is the index of its first record within the batch that state writes belong to.
     pub fn process(&mut self, batch: types::Batch<'_>, first_row: u32, now: Seconds) -> Result<Outcome, Failure> {
         let rows = batch.rows;

@@ -1,6 +1,6 @@
 //! A batch: consecutive records of a source, as columns, with their positions.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use super::{Headers, Positions, Slices};
 
@@ -9,6 +9,8 @@ use super::{Headers, Positions, Slices};
 pub struct Batch {
     /// The topic, file or address that the records come from.
     pub topic: Arc<str>,
+    /// When it was read; for figures, never for what becomes of a record.
+    pub read_at: Instant,
     /// The records' bytes; null for a tombstone.
     pub values: Slices,
     /// The records' keys; null where there is none.
@@ -45,6 +47,7 @@ impl Batch {
     pub fn new(topic: Arc<str>) -> Self {
         Self {
             topic,
+            read_at: Instant::now(),
             values: Slices::default(),
             keys: Slices::default(),
             headers: Slices::default(),

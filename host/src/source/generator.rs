@@ -62,11 +62,16 @@ impl GeneratorReader {
         self.next += 1;
     }
 
+    /// Records that are still to be made.
+    fn left(&self) -> Option<u64> {
+        self.records.map(|records| records.saturating_sub(self.next))
+    }
+
     async fn fill_batch(&mut self, batch: &mut Batch, limits: &BatchLimits) -> Result<Filled, SourceError> {
         batch.topic = Arc::clone(&self.topic);
         let mut deadline = Instant::now() + limits.idle;
         while batch.len() < limits.records && batch.bytes() < limits.bytes {
-            if self.lag() == Some(0) {
+            if self.left() == Some(0) {
                 return Ok(if batch.is_empty() { Filled::End } else { Filled::Records });
             }
             let due = self.due(self.next);
@@ -98,8 +103,8 @@ impl Source for GeneratorReader {
         Box::new(NoCommit)
     }
 
-    fn lag(&self) -> Option<u64> {
-        self.records.map(|records| records.saturating_sub(self.next))
+    fn lags(&self) -> Vec<(i32, u64)> {
+        self.left().map(|left| (0, left)).into_iter().collect()
     }
 }
 

@@ -176,12 +176,12 @@ impl Source for LogSourceReader {
         })
     }
 
-    fn lag(&self) -> Option<u64> {
+    fn lags(&self) -> Vec<(i32, u64)> {
         let left = self.ends.iter().map(|(partition, end)| {
             let next = self.positions.next_offset(partition).unwrap_or(0);
-            u64::try_from(end - next).unwrap_or(0)
+            (partition, u64::try_from(end - next).unwrap_or(0))
         });
-        Some(left.sum())
+        left.collect()
     }
 }
 

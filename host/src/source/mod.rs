@@ -33,9 +33,15 @@ pub trait Source: Send {
     /// What tells the source's own store (a consumer group, say) how far it was handled.
     fn committer(&self) -> Box<dyn Committer>;
 
-    /// Records between what `fill` has returned and the end of the source; `None` where it cannot be known.
+    /// Records between what `fill` has returned and the end of each partition; none where it cannot be known.
+    fn lags(&self) -> Vec<(i32, u64)> {
+        Vec::new()
+    }
+
+    /// The same for all partitions; `None` where it cannot be known.
     fn lag(&self) -> Option<u64> {
-        None
+        let lags = self.lags();
+        (!lags.is_empty()).then(|| lags.iter().map(|(_, lag)| lag).sum())
     }
 
     /// Leaves the source in order (a consumer leaves its group).

@@ -217,7 +217,8 @@ impl Chain {
         let write = Arc::new(WriteBatch { source: batch, rows, made, columns, replay: None });
         let authors = self.authors.clone();
         let Fate { rejected, dropped, split } = fate;
-        Ok(Processed { write, rejected, dropped, split, positions, writes, authors })
+        let used = self.stages.iter_mut().map(Stage::take_used).collect();
+        Ok(Processed { write, rejected, dropped, split, positions, writes, authors, used })
     }
 }
 

@@ -10,7 +10,7 @@ mod stage;
 mod work;
 
 pub use chain::{Chain, ChainError, ChainFault};
-pub use processed::{Author, Dropped, Processed, Rejected};
+pub use processed::{Author, Dropped, Processed, Rejected, Used};
 pub use stage::{Stage, StageSpec};
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What a chain made of a batch: everything that a retry needs, so that no retry ever runs a stage again.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     record::Positions,
@@ -25,6 +25,8 @@ pub struct Processed {
     pub writes: Arc<Vec<(Arc<str>, Writes)>>,
     /// Who did it, by index of the stage.
     pub authors: Arc<[Author]>,
+    /// What each stage used for it.
+    pub used: Vec<Used>,
 }
 
 /// Who dealt with a record: a stage and the version of its plugin, or the sink.
@@ -38,6 +40,17 @@ pub struct Author {
     pub version: String,
     /// SHA-256 of the component, in lower-case hex.
     pub sha256: String,
+}
+
+/// What a stage used for one batch.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Used {
+    /// Records handed to its plugin.
+    pub records: u64,
+    /// Time in its plugin.
+    pub time: Duration,
+    /// Linear memory of its plugin afterwards, in bytes.
+    pub memory: u64,
 }
 
 /// A record that a stage rejected.

@@ -6,9 +6,10 @@
 use std::{
     ops::Range,
     sync::{Arc, Mutex, PoisonError},
+    time::Instant,
 };
 
-use super::{seeds::seed, work::Work};
+use super::{Used, seeds::seed, work::Work};
 use crate::{
     plugin::{
         CallError, Descriptor, Failure, InitError, Instance, Limits, MigrateError, Outcome, Plugin, SharedState,
@@ -40,6 +41,7 @@ pub struct Stage {
     /// For each of its fields, the column of the chain.
     pub(super) columns: Vec<usize>,
     kinds: Vec<u8>,
+    used: Used,
 }
 
 impl Stage {
@@ -48,7 +50,7 @@ impl Stage {
         let state = Arc::new(Mutex::new(StageState::new()));
         let (instance, descriptor) =
             Instance::new(&spec.plugin, &spec.name, &spec.config, &spec.limits, state.clone())?;
-        Ok(Self { spec, instance, descriptor, state, columns: Vec::new(), kinds: Vec::new() })
+        Ok(Self { spec, instance, descriptor, state, columns: Vec::new(), kinds: Vec::new(), used: Used::default() })
     }
 
     /// Its name in the pipeline.
@@ -80,6 +82,11 @@ impl Stage {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).take_writes()
     }
 
+    /// What it used since the last call of this.
+    pub(super) fn take_used(&mut self) -> Used {
+        Used { memory: self.instance.memory(), ..std::mem::take(&mut self.used) }
+    }
+
     /// Undoes state writes of calls whose outcome is thrown away.
     pub(super) fn undo(&self, writes: &Writes) {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).undo(writes, |_| true);
@@ -87,6 +94,7 @@ impl Stage {
 
     /// Hands the rows of that range to the plugin.
     pub(super) fn call(&mut self, work: &Work<'_>, range: Range<usize>, now: Seconds) -> Result<Outcome, Failure> {
+        let begun = Instant::now();
         let whole = range.len() == work.rows.len();
         let mut owned: Vec<Slices> = Vec::new();
         let mut texts: Vec<Option<types::SlicesParam<'_>>> = Vec::new();
@@ -140,7 +148,10 @@ impl Stage {
             timestamps: timestamps.as_deref(),
             seeds: seeds.as_deref(),
         };
-        self.instance.process(batch, range.start as u32, now)
+        let answer = self.instance.process(batch, range.start as u32, now);
+        self.used.records += range.len() as u64;
+        self.used.time += begun.elapsed();
+        answer
     }
 
     /// Hands entries of an older version to the plugin; a new value for each.

@@ -1,40 +1,132 @@
-//! What the host answers about itself on its admin address: whether it lives, which versions run, and a reload by hand.
+//! What the host answers at its admin address: the live page, metrics, whether it lives and is ready, which versions run, and
+//! a reload by hand.
+//!
+//! Figures are read from the meters when somebody asks. While nobody does, nothing here runs.
 
-use std::{collections::BTreeMap, sync::Arc};
+mod guard;
+mod metrics;
+mod page;
+mod process;
+pub mod status;
+
+use std::{collections::BTreeMap, convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
     extract::State,
-    http::StatusCode,
-    response::{IntoResponse, Response},
+    http::{StatusCode, header::CONTENT_TYPE},
+    middleware,
+    response::{
+        IntoResponse, Response,
+        sse::{Event, Sse},
+    },
     routing::{get, post},
 };
 use serde_json::json;
 use tokio::{
     net::TcpListener,
-    sync::{mpsc, oneshot},
+    sync::{Semaphore, mpsc, oneshot},
+    time::{Instant, Interval, MissedTickBehavior},
 };
 
+use self::{
+    guard::{Guard, guard},
+    status::{State as PipelineState, Status, Told, state_of},
+};
 use crate::{
-    pipeline::{Handle, Host},
+    config::Secret,
+    pipeline::{Handle, Host, Phase},
     reload::Trigger,
     state::Cause,
 };
 
+pub use metrics::{metrics_table, names as metric_names};
+
+/// How often the live page hears of the host.
+const EVERY: Duration = Duration::from_secs(1);
+/// Pages that may be open at the same time: more than people look, and what they cost stays small.
+const MAX_VIEWERS: usize = 32;
+const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
+
 struct Shared {
     host: Host,
     triggers: mpsc::UnboundedSender<Trigger>,
+    started: std::time::Instant,
+    viewers: Arc<Semaphore>,
 }
 
 /// Serves until the process ends.
-pub async fn serve(listener: TcpListener, host: Host, triggers: mpsc::UnboundedSender<Trigger>) -> std::io::Result<()> {
+pub async fn serve(
+    listener: TcpListener,
+    token: Option<Secret>,
+    host: Host,
+    triggers: mpsc::UnboundedSender<Trigger>,
+) -> std::io::Result<()> {
+    let viewers = Arc::new(Semaphore::new(MAX_VIEWERS));
+    let shared = Arc::new(Shared { host, triggers, started: std::time::Instant::now(), viewers });
     let routes = Router::new()
+        .route("/", get(page::page))
         .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+        .route("/status", get(status))
+        .route("/events", get(events))
         .route("/pipelines", get(pipelines))
         .route("/versions", get(versions))
-        .route("/reload", post(reload))
-        .with_state(Arc::new(Shared { host, triggers }));
+        .route("/reload", post(reload));
+    let routes = page::assets(routes)
+        .layer(middleware::from_fn_with_state(Guard::new(token.as_ref()), guard))
+        .with_state(shared);
     axum::serve(listener, routes).await
+}
+
+/// Whether all pipelines are open and none is paused: 200, or 503 with those that are not.
+async fn readyz(State(shared): State<Arc<Shared>>) -> Response {
+    let mut not_ready = Vec::new();
+    for handle in shared.host.handles() {
+        let activity = handle.meter.activity();
+        let (state, _) = state_of(&handle.meter.figures(), &activity);
+        let is_ready = match activity.phase {
+            Phase::Running => state != PipelineState::Paused,
+            Phase::Ended => true,
+            Phase::Opening | Phase::Failed => false,
+        };
+        if !is_ready {
+            // Without the reason, which may name servers: nobody has shown a token.
+            not_ready.push(json!({ "pipeline": handle.name, "state": state }));
+        }
+    }
+    if not_ready.is_empty() {
+        return "ready\n".into_response();
+    }
+    (StatusCode::SERVICE_UNAVAILABLE, Json(not_ready)).into_response()
+}
+
+async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
+    ([(CONTENT_TYPE, PROMETHEUS)], metrics::render(&shared.host, shared.started)).into_response()
+}
+
+/// What the live page is told, once.
+async fn status(State(shared): State<Arc<Shared>>) -> Response {
+    Json(Status::now(&shared.host, shared.started, &mut Told::default())).into_response()
+}
+
+/// What the live page is told, once a second, for as long as it is open.
+async fn events(State(shared): State<Arc<Shared>>) -> Response {
+    let Ok(viewer) = shared.viewers.clone().try_acquire_owned() else {
+        return (StatusCode::SERVICE_UNAVAILABLE, "too many pages are open\n").into_response();
+    };
+    let mut ticks = tokio::time::interval_at(Instant::now(), EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let next = async |(shared, mut ticks, mut told, viewer): (Arc<Shared>, Interval, Told, _)| {
+        ticks.tick().await;
+        let status = Status::now(&shared.host, shared.started, &mut told);
+        // Fails for no status: all its keys are texts.
+        let event = Event::default().json_data(status).unwrap_or_default();
+        Some((Ok::<_, Infallible>(event), (shared, ticks, told, viewer)))
+    };
+    // Dropped, and with it all that it costs, when the page is closed.
+    Sse::new(futures::stream::unfold((shared, ticks, Told::default(), viewer), next)).into_response()
 }
 
 /// The conservation meter of each pipeline, since it first ran, and what it waits for.

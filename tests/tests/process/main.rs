@@ -2,12 +2,15 @@
 //!
 //! Each test starts real processes in a folder of its own. Nothing here uses the host's library.
 
+mod admin;
 mod bad_input;
+mod browser;
 mod cli;
 mod demo;
 mod engines;
 mod golden;
 mod independence;
+mod page;
 mod readme;
 mod reload;
 mod report;

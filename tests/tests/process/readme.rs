@@ -44,3 +44,9 @@ fn every_setting_is_in_the_readme() {
     let table = read("host/src/config/settings.md");
     assert!(read("README.md").contains(table.trim()), "copy host/src/config/settings.md into README.md");
 }
+
+#[test]
+fn every_metric_is_in_the_readme() {
+    let table = read("host/src/web/metrics/metrics.md");
+    assert!(read("README.md").contains(table.trim()), "copy host/src/web/metrics/metrics.md into README.md");
+}

@@ -1,16 +1,14 @@
 //! Whatever changes while the host runs takes effect between two batches, or is refused with its reason; nothing is lost and
 //! nothing is written twice.
 
-use std::{
-    collections::BTreeSet,
-    io::{Read, Write},
-    net::TcpStream,
-};
+use std::collections::BTreeSet;
 
-use millstream_tests::process::{Folder, PATIENCE, Process, STOP, Signal, plugin};
+use millstream_tests::process::{Folder, PATIENCE, Process, STOP, Signal, eventually, plugin};
+
+use crate::admin::ask;
 
 /// Users at a rate, formatted and checked; `rule` is the check's configuration.
-fn config(rate: u64, rule: &str, more: &str) -> String {
+pub fn config(rate: u64, rule: &str, more: &str) -> String {
     format!(
         "{more}\n[[pipeline]]\nname = \"p\"\n\
          source = {{ url = \"generator:users\", rate = {rate}, batch_records = 50 }}\n\
@@ -23,16 +21,16 @@ fn config(rate: u64, rule: &str, more: &str) -> String {
 }
 
 /// A folder with the two plugins as files.
-fn folder(rate: u64, rule: &str, more: &str) -> Folder {
+pub fn folder(rate: u64, rule: &str, more: &str) -> Folder {
     let folder = Folder::with(&config(rate, rule, more));
     for (name, file) in [("format-user", "format.wasm"), ("validate", "validate.wasm")] {
-        folder.run(&["plugin", "build", &plugin(name), "--out", file]).assert(0, &[]);
+        folder.build_plugin(plugin(name), file);
     }
     folder
 }
 
 /// The same component with another hash: a custom section (WebAssembly 2.0, section 5.5.3) with a number is appended.
-fn another_version(component: &[u8], number: u32) -> Vec<u8> {
+pub fn another_version(component: &[u8], number: u32) -> Vec<u8> {
     let mut bytes = component.to_vec();
     bytes.extend_from_slice(&[0, 9, 4]);
     bytes.extend_from_slice(b"test");
@@ -41,7 +39,7 @@ fn another_version(component: &[u8], number: u32) -> Vec<u8> {
 }
 
 /// Writes beside and renames, as careful programs do.
-fn replace(folder: &Folder, name: &str, bytes: &[u8]) {
+pub fn replace(folder: &Folder, name: &str, bytes: &[u8]) {
     folder.write("new", bytes);
     std::fs::rename(folder.path("new"), folder.path(name)).expect("renaming");
 }
@@ -199,18 +197,6 @@ fn pipelines_come_go_and_change_and_the_others_are_not_restarted() {
     nothing_is_lost_or_twice(&folder, process);
 }
 
-/// Asks the host at its admin address; the answer's head and body.
-fn ask(process: &Process, request: &str) -> String {
-    process.until_it_says(&["admin address: http://"], PATIENCE);
-    let output = process.output();
-    let address = output.split("admin address: http://").nth(1).and_then(|rest| rest.split_whitespace().next());
-    let mut stream = TcpStream::connect(address.expect("an address")).expect("connecting");
-    write!(stream, "{request} HTTP/1.1\r\nhost: h\r\nconnection: close\r\ncontent-length: 0\r\n\r\n").expect("asking");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("an answer");
-    answer
-}
-
 #[test]
 fn a_reload_can_be_asked_for_by_signal_or_by_request_and_answers_with_what_happened() {
     let admin = "[host]\nadmin = \"127.0.0.1:0\"\n";
@@ -219,6 +205,7 @@ fn a_reload_can_be_asked_for_by_signal_or_by_request_and_answers_with_what_happe
     process.until("first row", PATIENCE, || rows(&folder) > 0);
     assert!(ask(&process, "GET /healthz").starts_with("HTTP/1.1 200"));
     assert!(ask(&process, "POST /reload").contains("unchanged"));
+    eventually("a commit", PATIENCE, || !ask(&process, "GET /pipelines").contains("\"consumed\":0"));
     let meter = ask(&process, "GET /pipelines");
     assert!(meter.contains("\"unaccounted_for\":0") && !meter.contains("\"consumed\":0"), "{meter}");
 

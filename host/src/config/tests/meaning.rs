@@ -16,7 +16,16 @@ fn the_shipped_file_is_the_notebooks_two_pipelines() {
     let folder = path.parent().unwrap();
     let Config { host, pipelines, .. } = loaded.config;
     let durability = Durability::Commit;
-    assert_eq!(host, HostConfig { data_dir: folder.join(".millstream"), admin: None, durability, stack: 512 << 10 });
+    assert_eq!(
+        host,
+        HostConfig {
+            data_dir: folder.join(".millstream"),
+            admin: None,
+            admin_token: None,
+            durability,
+            stack: 512 << 10
+        }
+    );
     assert_eq!(pipelines.iter().map(|pipeline| pipeline.name.as_str()).collect::<Vec<_>>(), ["ingest", "store"]);
 
     let ingest = &pipelines[0];

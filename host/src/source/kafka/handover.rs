@@ -159,16 +159,13 @@ impl Handover {
     }
 
     /// Records between `reached` and the ends of the partitions that are ours.
-    pub(super) fn lag(&self, reached: &BTreeMap<i32, i64>) -> Option<u64> {
+    pub(super) fn lags(&self, reached: &BTreeMap<i32, i64>) -> Vec<(i32, u64)> {
         let state = self.state();
-        if state.assignment.generation == 0 {
-            return None;
-        }
         let behind = |(partition, (begin, end)): (&i32, &(i64, i64))| {
             let next = reached.get(partition).copied().unwrap_or(*begin).max(*begin);
-            u64::try_from(end - next).unwrap_or(0)
+            (*partition, u64::try_from(end - next).unwrap_or(0))
         };
-        Some(state.extents.iter().map(behind).sum())
+        state.extents.iter().map(behind).collect()
     }
 
     /// Says what is durable; the thread commits it.

@@ -254,8 +254,8 @@ impl Source for KafkaReader {
         Box::new(GroupCommitter(self.handover.clone()))
     }
 
-    fn lag(&self) -> Option<u64> {
-        self.handover.lag(&self.reached)
+    fn lags(&self) -> Vec<(i32, u64)> {
+        self.handover.lags(&self.reached)
     }
 
     fn close(mut self: Box<Self>) -> BoxFuture<'static, ()> {

@@ -1,7 +1,7 @@
-//! Does what the record says: `panic`, `loop`, `grow`, `recurse`, `error` or `flood`. Any other record is kept, after its
-//! value was put into the store `seen`; one that is there already is dropped.
+//! Does what the record says: `panic`, `loop`, `grow`, `recurse`, `error`, `flood`, `split`, or `reject` for the reason behind
+//! it. Any other record is kept, after its value was put into the store `seen`; one that is there already is dropped.
 
-use millstream_sdk::{Batch, Outcome, Plugin, Record, Setup, Store, Verdict, log};
+use millstream_sdk::{Batch, Item, Outcome, Plugin, Record, Setup, Store, Verdict, log};
 
 /// See the module.
 pub struct Misbehave {
@@ -20,7 +20,9 @@ impl Plugin for Misbehave {
             match self.record(&record) {
                 Verdict::Keep => outcome.keep(),
                 Verdict::Drop(reason) => outcome.drop(&reason),
+                Verdict::Split(items) => outcome.split(&items),
                 Verdict::Reject(reason) if reason == "error" => return Err("asked to fail".to_owned()),
+                Verdict::Reject(reason) => outcome.reject(&reason),
                 _ => outcome.reject("unexpected"),
             }
         }
@@ -40,6 +42,12 @@ impl Plugin for Misbehave {
                     log::info(&format!("line {i}"));
                 }
                 Verdict::Keep
+            }
+            b"split" => Verdict::Split(
+                [b"a half".to_vec(), b"another half".to_vec()].map(|value| Item { key: None, value }).into(),
+            ),
+            value if value.starts_with(b"reject ") => {
+                Verdict::Reject(String::from_utf8_lossy(&value[b"reject ".len()..]).into_owned().into())
             }
             value => match self.seen.put_one_if_absent(record, value) {
                 true => Verdict::Keep,

@@ -171,7 +171,7 @@ fn rate(samples: &[(f64, u64, u64, u64)], from: f64, to: f64) -> f64 {
 fn ask(admin: SocketAddr, request: &str) -> Result<String> {
     let mut stream = TcpStream::connect(admin).context("the admin address does not answer")?;
     stream.set_read_timeout(Some(Duration::from_secs(60)))?;
-    write!(stream, "{request} HTTP/1.1\r\nhost: h\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")?;
+    write!(stream, "{request} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).ok_or_else(|| anyhow!("no answer: {answer}"))
