@@ -60,9 +60,9 @@ pub struct Fault {
     /// Byte offsets in the file.
     pub span: Range<usize>,
     /// A few words for the place itself.
-    pub label: String,
+    pub label: Box<str>,
     /// The pipeline that cannot run because of it, where it is about a plugin rather than the file.
-    pub pipeline: Option<String>,
+    pub pipeline: Option<Box<str>>,
 }
 
 impl Fault {
@@ -74,7 +74,7 @@ impl Fault {
             message: message.into(),
             hint: None,
             span,
-            label: String::new(),
+            label: Box::default(),
             pipeline: None,
         }
     }
@@ -89,14 +89,14 @@ impl Fault {
     /// With a few words for the place itself.
     #[must_use]
     pub fn label(mut self, label: impl Into<String>) -> Self {
-        self.label = label.into();
+        self.label = label.into().into_boxed_str();
         self
     }
 
     /// Of a plugin of that pipeline.
     #[must_use]
     pub fn of(mut self, pipeline: &str) -> Self {
-        self.pipeline = Some(pipeline.to_owned());
+        self.pipeline = Some(pipeline.into());
         self
     }
 
@@ -276,7 +276,7 @@ impl Diagnostic for Shown<'_> {
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        let label = if self.fault.label.is_empty() { "here".to_owned() } else { self.fault.label.clone() };
+        let label = if self.fault.label.is_empty() { "here".to_owned() } else { self.fault.label.to_string() };
         let label = LabeledSpan::new_primary_with_span(Some(label), self.fault.span.clone());
         (!self.source.inner().is_empty()).then(|| Box::new(std::iter::once(label)) as Box<dyn Iterator<Item = _>>)
     }

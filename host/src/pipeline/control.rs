@@ -16,6 +16,11 @@ use crate::{
     transform::{Chain, StageSpec},
 };
 
+/// How often what was written meanwhile is copied before the rest is left for the moment of the swap.
+const COPIES: usize = 8;
+/// So many entries are handed over within a millisecond or two.
+const LITTLE: usize = 4096;
+
 /// Comes when the probation of swapped stages is over; an error says why they were put back.
 pub type Verdict = oneshot::Receiver<Result<(), String>>;
 
@@ -84,9 +89,10 @@ impl Control {
     }
 
     async fn try_swap(&self, stages: Vec<StageSpec>, probation: Probation) -> Result<Verdict, String> {
-        let chain = tokio::task::block_in_place(|| Chain::new(stages.clone())).map_err(|error| chain_of(&error))?;
+        let mut chain = tokio::task::block_in_place(|| Chain::new(stages.clone())).map_err(|error| chain_of(&error))?;
         let state_versions = chain.state_versions();
         let takes_over = self.older(&state_versions)?;
+        self.copy(&mut chain, &takes_over).await?;
         let (swapped, is_swapped) = oneshot::channel();
         let (done, decided) = oneshot::channel();
         let (verdict, answer) = oneshot::channel();
@@ -135,6 +141,28 @@ impl Control {
             let _ = verdict.send(decision);
         });
         Ok(answer)
+    }
+
+    /// Hands a newer version what these stages have kept, while the pipeline goes on: all of it, then what was written
+    /// meanwhile, until little is left, which is handed over between two batches.
+    async fn copy(&self, chain: &mut Chain, stages: &[String]) -> Result<(), String> {
+        if stages.is_empty() {
+            return Ok(());
+        }
+        for round in 0..COPIES {
+            let (copied, answer) = oneshot::channel();
+            let task = Task::Copy { stages: stages.to_vec(), again: round > 0, copied };
+            let tasks = self.inner().tasks.as_ref().and_then(mpsc::WeakUnboundedSender::upgrade);
+            // Where nothing runs just now, the next life takes over what it restores.
+            let Some(true) = tasks.map(|tasks| tasks.send(task).is_ok()) else { return Ok(()) };
+            let Ok(copied) = answer.await else { return Ok(()) };
+            tokio::task::block_in_place(|| chain.take_over(&copied)).map_err(|error| chain_of(&error))?;
+            let entries = copied.iter().flat_map(|copied| &copied.entries).map(|piece| piece.at.len()).sum::<usize>();
+            if entries <= LITTLE {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// The stages whose state of an older version has to be taken over. Fails where one would go back.

@@ -5,6 +5,7 @@
 
 mod activity;
 mod control;
+mod copying;
 mod dead_letter;
 mod deliver;
 mod histogram;

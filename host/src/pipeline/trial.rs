@@ -17,6 +17,9 @@ use crate::{
     transform::{Chain, Processed, Rejected},
 };
 
+/// More is not held back, however long the probation may be: then it is judged by what was seen.
+const MAX_HELD_BYTES: usize = 64 << 20;
+
 /// A version on probation.
 pub(super) struct Trial {
     rules: Probation,
@@ -29,6 +32,8 @@ pub(super) struct Trial {
     /// Records that the new version traps on, or breaks a limit, and the old one does not.
     trapped: u64,
     held: Vec<Held>,
+    /// Bytes of the batches that are held back.
+    held_bytes: usize,
     /// What the new version took over from an older one.
     migrated: Vec<Migrated>,
 }
@@ -57,7 +62,7 @@ pub(super) enum Verdict {
 impl Trial {
     /// Watches a chain that has just taken the place of `old`.
     pub fn new(old: Chain, rules: Probation, migrated: Vec<Migrated>) -> Self {
-        Self { rules, old, seen: 0, taken: 0, disputed: 0, trapped: 0, held: Vec::new(), migrated }
+        Self { rules, old, seen: 0, taken: 0, disputed: 0, trapped: 0, held: Vec::new(), held_bytes: 0, migrated }
     }
 
     /// Judges what the new version made of a batch, and gives back what can go on.
@@ -77,6 +82,7 @@ impl Trial {
         if self.disputed == 0 && self.trapped == 0 && self.migrated.is_empty() {
             return Some(processed);
         }
+        self.held_bytes += batch.bytes();
         self.held.push(Held { batch, processed });
         None
     }
@@ -107,7 +113,7 @@ impl Trial {
 
     /// Whether it is clear by now. `over`: no more will be seen.
     pub fn verdict(&self, over: bool) -> Verdict {
-        let over = over || self.seen >= self.rules.records;
+        let over = over || self.seen >= self.rules.records || self.held_bytes >= MAX_HELD_BYTES;
         let may_come = if over { 0 } else { self.rules.records - self.seen };
         if self.trapped * 100 > self.rules.traps * (self.seen + may_come) {
             let (trapped, seen) = (self.trapped, self.seen);

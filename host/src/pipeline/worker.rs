@@ -18,6 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::{
     Meter,
+    copying::Copying,
     trial::{Trial, Verdict},
     versions::Versions,
 };
@@ -25,7 +26,7 @@ use crate::{
     config::Probation,
     record::{Batch, Field, Positions},
     source::Custody,
-    state::{Migrated, Owned, TopicError, TopicLog, Writes},
+    state::{Copied, Migrated, Owned, TopicError, TopicLog, Writes},
     transform::{Chain, ChainError, Processed},
 };
 
@@ -41,6 +42,8 @@ pub(super) enum Task {
         /// Indexes in the source batch.
         refused: Vec<u32>,
     },
+    /// Copy what these stages have kept, for a newer version: all of it, or, `again`, what was written since the last time.
+    Copy { stages: Vec<String>, again: bool, copied: oneshot::Sender<Vec<Copied>> },
     /// Go on with other versions of the stages.
     Swap(Box<Swap>),
     /// The probation of that swap is over, however little was seen.
@@ -56,7 +59,7 @@ pub(super) struct Swap {
     /// Its number, for [`Task::ProbationOver`].
     pub id: u64,
     pub chain: Chain,
-    /// Stages that have to take over state of an older version.
+    /// Stages that have to take over state of an older version; most of it was copied already.
     pub takes_over: Vec<String>,
     pub probation: Probation,
     /// Told once they run, or why they cannot.
@@ -108,6 +111,8 @@ pub(super) struct Worker {
     run: u64,
     /// The version on probation.
     trial: Option<OnTrial>,
+    /// What was written since the state was copied.
+    copying: Option<Copying>,
     /// Up to where batches were run.
     reached: Positions,
 }
@@ -142,7 +147,7 @@ impl Worker {
     pub fn new(parts: Parts) -> Self {
         let (under_way, waiting) = Default::default();
         let reached = parts.resume.clone();
-        Self { parts, under_way, waiting, run: 0, trial: None, reached }
+        Self { parts, under_way, waiting, run: 0, trial: None, copying: None, reached }
     }
 
     /// Runs until there are no more batches and all are durable, or a stage is broken, or the writer has ended.
@@ -168,6 +173,10 @@ impl Worker {
                 Task::Batch(batch, room) => {
                     drop(room);
                     self.take_up(batch)?;
+                }
+                Task::Copy { stages, again, copied } => {
+                    self.decide(true)?;
+                    self.copy(&stages, again, copied);
                 }
                 Task::Swap(swap) if swap.takes_over.is_empty() => {
                     self.decide(true)?;
@@ -216,6 +225,15 @@ impl Worker {
         let runtime = self.parts.runtime.clone();
         let until = tokio::time::Instant::now() + TRY_AGAIN;
         loop {
+            // One that takes state over had to wait until nothing was under way.
+            let is_swap = |task: &Task| matches!(task, Task::Swap(_));
+            if self.under_way.is_empty()
+                && let Some(at) = self.waiting.iter().position(is_swap)
+                && let Some(Task::Swap(swap)) = self.waiting.remove(at)
+            {
+                self.swap(*swap);
+                return Ok(());
+            }
             let next = self.parts.tasks.recv();
             let Ok(task) = runtime.block_on(async { tokio::time::timeout_at(until, next).await }) else {
                 return Ok(());
@@ -226,6 +244,7 @@ impl Worker {
                     self.swap(*swap);
                     return Ok(());
                 }
+                Some(Task::Copy { stages, again, copied }) => self.copy(&stages, again, copied),
                 // The batch cannot be finished, and is read again at the next start.
                 Some(Task::End) | None => return Err(error.into()),
                 Some(later) => self.waiting.push_back(later),
@@ -246,6 +265,9 @@ impl Worker {
     }
 
     fn hand_over(&mut self, batch: Arc<Batch>, processed: Processed) -> Result<(), WorkerError> {
+        if let Some(copying) = &mut self.copying {
+            copying.note(&processed.writes);
+        }
         self.under_way.push_back(UnderWay { batch, writes: processed.writes.clone() });
         self.parts.made.blocking_send(Made::Batch { run: self.run, processed }).map_err(|_| WorkerError::WriterGone)
     }
@@ -282,7 +304,11 @@ impl Worker {
         let ready = chain
             .project_for_sink(&self.parts.sink_fields)
             .and_then(|()| self.takes_over_topic(&mut chain))
-            .and_then(|()| chain.take_over(&self.parts.chain, &takes_over));
+            .and_then(|()| {
+                chain.take_over(&Copying::copy(&mut self.copying, &self.parts.chain, &takes_over, [].into_iter()))
+            })
+            .and_then(|()| chain.taken_over(&takes_over));
+        self.copying = None;
         let migrated = match ready {
             Ok(migrated) => migrated,
             Err(error) => {
@@ -296,6 +322,15 @@ impl Worker {
         self.parts.versions.began(self.parts.chain.authors(), &self.reached, begun.elapsed());
         let _ = swapped.send(Ok(()));
         self.trial = Some(OnTrial { trial: Trial::new(old, probation, migrated), id, done });
+    }
+
+    fn copy(&mut self, stages: &[String], again: bool, copied: oneshot::Sender<Vec<Copied>>) {
+        if !again {
+            self.copying = None;
+        }
+        let under_way = self.under_way.iter().map(|batch| batch.writes.as_slice());
+        // Whoever asked may have gone.
+        let _ = copied.send(Copying::copy(&mut self.copying, &self.parts.chain, stages, under_way));
     }
 
     /// A topic keeps entries as they were written: whoever takes the partition over next must understand all of them.
@@ -344,6 +379,8 @@ impl Worker {
                 let _ = done.send(());
             }
             Custody::TakeOver { partitions, done } => {
+                // What comes with them is not copied yet.
+                self.copying = None;
                 let Some(topic) = self.parts.topic.clone() else {
                     let _ = done.send(Positions::default());
                     return Ok(());

@@ -5,7 +5,7 @@
 
 use wasmtime::component::TypedFunc;
 
-use super::{CallError, Instance, SharedState, bindings::millstream::plugin::types, instance::call_failure};
+use super::{CallError, Instance, bindings::millstream::plugin::types, instance::call_failure};
 use crate::{record::Slices, state::Entries};
 
 const MIGRATION: &str = "millstream:plugin/migration@0.1.0";
@@ -33,7 +33,7 @@ impl Instance {
         let call = self.migration().ok_or(MigrateError::Without)?;
         let guest = self.store.data_mut();
         (guest.rows, guest.first_row, guest.now) = (0, 0, 0);
-        let state = std::mem::replace(&mut guest.state, SharedState::default());
+        let state = std::mem::take(&mut guest.state);
         self.begin_call();
         let (keys, values) = (&entries.keys, &entries.values);
         let keys = types::SlicesParam { ends: keys.ends(), data: keys.data() };
@@ -63,6 +63,6 @@ impl Instance {
     fn migration<'a>(&mut self) -> Option<TypedFunc<Call<'a>, Answer>> {
         let interface = self.component.get_export_index(&mut self.store, None, MIGRATION)?;
         let function = self.component.get_export_index(&mut self.store, Some(&interface), "migrate")?;
-        self.component.get_typed_func(&mut self.store, &function).ok()
+        self.component.get_typed_func(&mut self.store, function).ok()
     }
 }

@@ -126,7 +126,7 @@ impl Reloader {
                 tracing::error!("not reloaded, what runs goes on:\n{refused}");
                 self.host.reloaded(Some(&refused));
                 for handle in self.host.handles() {
-                    let mine = faults.iter().filter(|fault| fault.pipeline.as_ref() == Some(&handle.name));
+                    let mine = faults.iter().filter(|fault| fault.pipeline.as_deref() == Some(handle.name.as_str()));
                     mine.for_each(|fault| handle.control.refused(&fault.message));
                 }
                 return Outcome { refused: Some(refused), pipelines: Vec::new() };

@@ -3,7 +3,7 @@
 //!
 //! Flat, as they cross the plugin border, and in pieces, so that no call takes long.
 
-use super::{Seconds, StageState};
+use super::{Before, Seconds, StageState};
 use crate::record::Slices;
 
 /// Entries of one piece; a call with so many takes a fraction of a millisecond.
@@ -22,6 +22,17 @@ pub struct Entries {
     pub values: Slices,
     /// Since when each is there.
     pub at: Vec<Seconds>,
+}
+
+/// Entries of a stage that were copied while it runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Copied {
+    /// The stage.
+    pub stage: String,
+    /// The version that has kept them.
+    pub version: u32,
+    /// The entries.
+    pub entries: Vec<Entries>,
 }
 
 /// A stage's state, taken over from an older version: all that it has kept, to be made durable in its place.
@@ -59,31 +70,79 @@ impl Entries {
 impl StageState {
     /// All entries, in pieces.
     pub fn entries(&self) -> Vec<Entries> {
+        self.entries_but(|_, _| false)
+    }
+
+    /// All entries but those, by store and key.
+    pub fn entries_but(&self, left_out: impl Fn(&str, &[u8]) -> bool) -> Vec<Entries> {
         let mut all = Vec::new();
         for (name, table) in self.names().iter().zip(self.tables()) {
-            let mut piece = Entries { store: name.clone(), ..Entries::default() };
+            let mut pieces = Pieces::new(name);
             table.each(|key, value, at| {
-                piece.keys.push(key);
-                piece.values.push(value);
-                piece.at.push(at);
-                if piece.is_full() {
-                    let next = Entries { store: name.clone(), ..Entries::default() };
-                    all.push(std::mem::replace(&mut piece, next));
+                if !left_out(name, key) {
+                    pieces.push(key, value, at);
                 }
             });
-            if !piece.at.is_empty() {
-                all.push(piece);
-            }
+            all.append(&mut pieces.done());
         }
         all
     }
 
-    /// Puts entries in as they are. What is there already stays; what belongs to a store that is not declared is left out.
-    pub fn import(&mut self, entries: &Entries) {
+    /// The entries of these keys, by store; a key without one is passed over.
+    pub fn entries_of<'a>(&self, keys: impl Iterator<Item = &'a (String, Box<[u8]>)>) -> Vec<Entries> {
+        let mut all: Vec<Pieces> = self.names().iter().map(|name| Pieces::new(name)).collect();
+        for (store, key) in keys {
+            let found = self.names().iter().position(|name| name == store);
+            let Some((pieces, table)) = found.and_then(|at| Some((all.get_mut(at)?, self.tables().get(at)?))) else {
+                continue;
+            };
+            if let Some((value, at)) = table.find(key) {
+                pieces.push(key, value, at);
+            }
+        }
+        all.into_iter().flat_map(Pieces::done).collect()
+    }
+
+    /// Puts entries in as they are. What is there already stays, or, where they come `over` it, goes. What belongs to a
+    /// store that is not declared is left out.
+    pub fn import(&mut self, entries: &Entries, over: bool) {
         let Some(table) = self.table_named(&entries.store) else { return };
         for (i, at) in entries.at.iter().enumerate() {
-            table.import(entries.keys.get(i), entries.values.get(i), *at);
+            let key = entries.keys.get(i);
+            if over {
+                table.undo(key, &Before::Absent);
+            }
+            table.import(key, entries.values.get(i), *at);
         }
+    }
+}
+
+/// Entries of one store that are cut into pieces as they come.
+struct Pieces {
+    done: Vec<Entries>,
+    piece: Entries,
+}
+
+impl Pieces {
+    fn new(store: &str) -> Self {
+        Self { done: Vec::new(), piece: Entries { store: store.to_owned(), ..Entries::default() } }
+    }
+
+    fn push(&mut self, key: &[u8], value: &[u8], at: Seconds) {
+        self.piece.keys.push(key);
+        self.piece.values.push(value);
+        self.piece.at.push(at);
+        if self.piece.is_full() {
+            let next = Entries { store: self.piece.store.clone(), ..Entries::default() };
+            self.done.push(std::mem::replace(&mut self.piece, next));
+        }
+    }
+
+    fn done(mut self) -> Vec<Entries> {
+        if !self.piece.at.is_empty() {
+            self.done.push(self.piece);
+        }
+        self.done
     }
 }
 
@@ -106,10 +165,14 @@ mod tests {
         other.declare("last", 0);
         other.declare("seen", 0);
         assert_eq!(other.put(0, 0, &9u32.to_le_bytes(), b"mine", 8), Ok(()));
-        pieces.iter().for_each(|piece| other.import(piece));
+        pieces.iter().for_each(|piece| other.import(piece, false));
         assert_eq!(other.len(), 10_000);
         assert_eq!(other.get(0, &9u32.to_le_bytes(), 8), Ok(b"mine".as_slice()), "what was there stays");
         assert_eq!(other.get(0, &8u32.to_le_bytes(), 8).map(<[u8]>::len), Ok(300));
+        let keys = [("last".to_owned(), 9u32.to_le_bytes().into()), ("last".to_owned(), b"none".as_slice().into())];
+        state.entries_of(keys.iter()).iter().for_each(|piece| other.import(piece, true));
+        assert_eq!(other.get(0, &9u32.to_le_bytes(), 8).map(<[u8]>::len), Ok(300), "it came over what was there");
+        assert_eq!(state.entries_but(|store, _| store == "last").len(), 5);
         assert_eq!(other.put_if_absent(1, 0, &[42u32.to_le_bytes(); 4].concat(), 50), Ok(false));
     }
 }

@@ -12,7 +12,7 @@ mod topic;
 mod totals;
 
 pub use changelog::{Changelog, ChangelogError, Commit};
-pub use entries::{Entries, Migrated, NewerState};
+pub use entries::{Copied, Entries, Migrated, NewerState};
 pub use frame::{FrameReader, FrameWriter, Malformed, Restored, read_payload};
 pub use peek::{Peeked, peek};
 pub use stage::{StageState, StoreIndex, UnknownStore, Write, Writes};

@@ -127,6 +127,16 @@ impl Table {
         self.other.iter().for_each(|(key, entry)| show(key, &entry.value, entry.at));
     }
 
+    /// The value of a key and since when it is there, expired or not.
+    pub fn find(&self, key: &[u8]) -> Option<(&[u8], Seconds)> {
+        if let Some(entry) = self.other.get(key) {
+            return Some((&entry.value, entry.at));
+        }
+        let key = <[u8; FIXED_KEY]>::try_from(key).ok()?;
+        let entry = self.fixed.find(self.hasher.hash_one(key), |entry| entry.key == key)?;
+        Some((&[], entry.at))
+    }
+
     /// Puts an entry in as it was elsewhere, unless the key is there.
     pub fn import(&mut self, key: &[u8], value: &[u8], at: Seconds) {
         if self.put_if_absent(key, at) && !value.is_empty() {

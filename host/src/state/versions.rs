@@ -39,7 +39,7 @@ fn take_over(state: &mut StageState) -> Vec<Migrated> {
         for piece in older.entries() {
             let values = piece.values.iter().map(|value| [b"new ", value].concat()).collect::<Vec<_>>();
             let values = values.iter().map(Vec::as_slice).collect();
-            state.import(&Entries { values, ..piece });
+            state.import(&Entries { values, ..piece }, false);
         }
     }
     vec![Migrated { stage: STAGE.to_owned(), version: state.version(), entries: state.entries() }]

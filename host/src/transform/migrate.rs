@@ -7,7 +7,7 @@ use std::sync::PoisonError;
 use super::{Chain, ChainError, ChainFault, Stage};
 use crate::{
     plugin::MigrateError,
-    state::{Entries, Migrated, StageState},
+    state::{Copied, Entries, Migrated, StageState},
 };
 
 /// More could not be made durable in one frame.
@@ -24,27 +24,35 @@ impl Chain {
             }
             // The newest first: an entry that is there stays.
             for (version, state) in older.iter().rev() {
-                take_over(stage, *version, &state.entries())?;
+                take_over(stage, *version, &state.entries(), false)?;
             }
             all.push(migrated(stage)?);
         }
         Ok(all)
     }
 
-    /// Takes over what another chain of the pipeline has kept for these stages under an older version. Gives all entries that
-    /// they have now; the other chain keeps its own.
-    pub fn take_over(&mut self, other: &Chain, stages: &[String]) -> Result<Vec<Migrated>, ChainError> {
-        let mut all = Vec::new();
-        for name in stages {
-            let Some(stage) = self.stages_mut().iter_mut().find(|stage| stage.name().as_ref() == name.as_str()) else {
-                continue;
-            };
-            let kept = other.look_at_state(name, |state| (state.version(), state.entries()));
-            let Some((version, entries)) = kept else { continue };
-            take_over(stage, version, &entries)?;
-            all.push(migrated(stage)?);
+    /// Copies a stage's entries, or those of one that is no more.
+    pub fn copy(&self, stage: &str, entries: impl FnOnce(&StageState) -> Vec<Entries>) -> Option<Copied> {
+        let copy =
+            |state: &StageState| Copied { stage: stage.to_owned(), version: state.version(), entries: entries(state) };
+        self.look_at_state(stage, copy)
+    }
+
+    /// Takes over entries that the chain before this one has kept under an older version, over those that were taken over
+    /// before. That chain keeps its own.
+    pub fn take_over(&mut self, copied: &[Copied]) -> Result<(), ChainError> {
+        for Copied { stage, version, entries } in copied {
+            if let Some(stage) = self.stages_mut().iter_mut().find(|known| known.name().as_ref() == stage.as_str()) {
+                take_over(stage, *version, entries, true)?;
+            }
         }
-        Ok(all)
+        Ok(())
+    }
+
+    /// All entries of these stages, to be made durable in place of those that they were taken over from.
+    pub fn taken_over(&self, stages: &[String]) -> Result<Vec<Migrated>, ChainError> {
+        let is_one = |stage: &&Stage| stages.iter().any(|name| name.as_str() == stage.name().as_ref());
+        self.stages().iter().filter(is_one).map(migrated).collect()
     }
 
     /// Whether the plugin of that stage takes over state of that version at all.
@@ -58,11 +66,11 @@ impl Chain {
         let mut stores: Vec<String> = stage.state().lock().unwrap_or_else(PoisonError::into_inner).names().to_vec();
         stores.truncate(1);
         let asked: Vec<Entries> = stores.into_iter().map(|store| Entries { store, ..Entries::default() }).collect();
-        take_over(stage, version, &asked)
+        take_over(stage, version, &asked, false)
     }
 }
 
-fn take_over(stage: &mut Stage, version: u32, entries: &[Entries]) -> Result<(), ChainError> {
+fn take_over(stage: &mut Stage, version: u32, entries: &[Entries], over: bool) -> Result<(), ChainError> {
     let to = stage.descriptor().state_version;
     let refused = |stage: &Stage, why| ChainError {
         stage: stage.name().to_string(),
@@ -80,7 +88,7 @@ fn take_over(stage: &mut Stage, version: u32, entries: &[Entries]) -> Result<(),
         };
         let (store, keys, at) = (piece.store.clone(), piece.keys.clone(), piece.at.clone());
         let piece = Entries { store, keys, values, at };
-        stage.state().lock().unwrap_or_else(PoisonError::into_inner).import(&piece);
+        stage.state().lock().unwrap_or_else(PoisonError::into_inner).import(&piece, over);
     }
     Ok(())
 }
@@ -127,12 +135,17 @@ mod tests {
         Chain::new(vec![StageSpec { name, plugin, config: config.to_owned(), limits }]).unwrap()
     }
 
+    fn copied(chain: &Chain) -> Vec<Copied> {
+        chain.copy("s", StageState::entries).into_iter().collect()
+    }
+
     #[test]
     fn a_newer_version_goes_on_with_what_the_older_one_has_kept_which_keeps_its_own() {
         let mut old = chain("counts", r#"{"state":1}"#);
         assert_eq!(kept(&old.run(batch(&["a", "b", "a"], 0)).unwrap()), ["a 1", "b 1", "a 2"]);
         let mut new = chain("counts", r#"{"state":2}"#);
-        let migrated = new.take_over(&old, &["s".to_owned()]).unwrap();
+        new.take_over(&copied(&old)).unwrap();
+        let migrated = new.taken_over(&["s".to_owned()]).unwrap();
         assert_eq!((migrated.len(), migrated[0].version), (1, 2));
         new.adopt(&mut old);
         assert_eq!(kept(&new.run(batch(&["a", "c"], 3)).unwrap()), ["a 3", "c 1"]);
@@ -145,7 +158,7 @@ mod tests {
         let mut old = chain("counts", r#"{"state":1}"#);
         old.run(batch(&["a"], 0)).unwrap();
         let mut stubborn = chain("counts", r#"{"state":2,"stubborn":true}"#);
-        let error = stubborn.take_over(&old, &["s".to_owned()]).unwrap_err().to_string();
+        let error = stubborn.take_over(&copied(&old)).unwrap_err().to_string();
         let said = "state of version 1 cannot be taken over by version 2: `seen` of version 1 is not for me";
         assert_eq!(error, format!("stage `s`: {said}"));
         assert!(stubborn.takes_over("s", 1).is_err() && chain("counts", r#"{"state":2}"#).takes_over("s", 1).is_ok());
@@ -160,7 +173,7 @@ mod tests {
             ("migrate writes to the state", "it trapped: state: row 0 of a batch of 0"),
         ] {
             let mut hostile = chain("hostile", &format!("\"{attack}\""));
-            let error = hostile.take_over(&old, &["s".to_owned()]).unwrap_err().to_string();
+            let error = hostile.take_over(&copied(&old)).unwrap_err().to_string();
             assert!(error.contains(said), "{attack}: {error}");
         }
         assert_eq!(kept(&old.run(batch(&["a"], 1)).unwrap()), ["a 2"]);

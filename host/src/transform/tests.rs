@@ -116,6 +116,22 @@ fn a_failure_is_told_once_with_who_where_and_a_backtrace_and_its_dead_letters_st
 }
 
 #[test]
+fn a_thousand_versions_come_and_go_and_each_gives_its_room_back() {
+    let engine = PluginEngine::new().unwrap();
+    let spec = spec(&engine, "tests/guests/misbehave", "s", "{}");
+    let mut chain = Chain::new(vec![spec.clone()]).unwrap();
+    for n in 0..1_000i64 {
+        let mut next = Chain::new(vec![spec.clone()]).unwrap();
+        next.adopt(&mut chain);
+        chain = next;
+        // Instances that trap are replaced within the same room.
+        let processed = chain.run(batch(&[&n.to_string(), "panic"], n * 2)).unwrap();
+        assert_eq!((processed.write.len(), processed.rejected.len()), (1, 1));
+    }
+    assert_eq!(kept(&chain.run(batch(&["0", "999", "1000"], 2_000)).unwrap()), ["1000"], "with all that was kept");
+}
+
+#[test]
 fn a_failed_call_leaves_no_state_behind() {
     let mut chain = misbehaving(&["bad"]);
     // The first call puts "a" into the store and then traps; tried alone, "a" must not count as seen.
