@@ -117,3 +117,12 @@ pub const MAX_RUN: Duration = Duration::from_secs(100 * 31_557_600);
 pub const MIN_TTL: Duration = Duration::from_secs(1);
 /// Cassandra's longest lifetime, 20 years.
 pub const MAX_TTL: Duration = Duration::from_secs(20 * 365 * 24 * 60 * 60);
+
+/// More lanes would wait for the one thread that has the state.
+const USUAL_WORKERS: usize = 8;
+pub const MAX_WORKERS: u64 = 32;
+
+/// One per core.
+pub fn workers() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get().min(USUAL_WORKERS))
+}

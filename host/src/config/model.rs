@@ -58,6 +58,8 @@ pub struct PipelineConfig {
     pub state: Option<TopicState>,
     /// `[pipeline.probation]`
     pub probation: Probation,
+    /// Threads that begin batches.
+    pub workers: usize,
     /// `for`: ends the pipeline after that time. Default: never.
     pub run_for: Option<Duration>,
     /// `until = "caught-up"`: ends the pipeline once it has handled all there was.

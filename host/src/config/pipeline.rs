@@ -74,6 +74,7 @@ fn pipeline(cx: &mut Context<'_>, section: &Section<'_>, name: Option<String>) -
     };
     let state = state(cx, section, source.as_ref());
     let probation = probation(cx, section);
+    let workers = section.count(cx, "workers").map_or_else(d::workers, |workers| workers as usize);
     let run_for = section.time(cx, "for");
     let until_caught_up = section.choice(cx, "until").is_some();
     let (source, sink, dead_letters) = (source?, sink?, dead_letters?);
@@ -84,7 +85,18 @@ fn pipeline(cx: &mut Context<'_>, section: &Section<'_>, name: Option<String>) -
         let fault = Fault::new("lost-records", section.value_span("dead_letters"), message).warning();
         cx.fault(fault.hint("keep them in a topic or a file: `url = \"file:dead_letters.jsonl\"`"));
     }
-    Some(PipelineConfig { name: name?, source, stages, sink, dead_letters, state, probation, run_for, until_caught_up })
+    Some(PipelineConfig {
+        name: name?,
+        source,
+        stages,
+        sink,
+        dead_letters,
+        state,
+        probation,
+        workers,
+        run_for,
+        until_caught_up,
+    })
 }
 
 fn probation(cx: &mut Context<'_>, section: &Section<'_>) -> Probation {

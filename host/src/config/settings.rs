@@ -44,6 +44,7 @@ pub const SETTINGS: &[Setting] = &[
     row("dead_letters", Place::Pipeline, ALL, T::Table, D::Words("`<topic>.dead_letters` beside the source's topic, else beside the sink's"), "a sink for rejected and refused records"),
     row("state", Place::Pipeline, ALL, T::Table, D::Words("files below `data_dir`"), "keeps state and positions in a topic, so that they move with the partitions of a `kafka:` source from host to host"),
     row("probation", Place::Pipeline, ALL, T::Table, D::Words("the defaults below"), "when a version that was swapped in is put back"),
+    row("workers", Place::Pipeline, ALL, T::Count("threads", 1, d::MAX_WORKERS), D::Words("one per core, at most `8`"), "threads that parse records and run the stages that keep nothing; those that do run on one, in order"),
     row("for", Place::Pipeline, ALL, T::Time(d::MIN_TIME, d::MAX_RUN), D::Words("without end"), "ends the pipeline after that time"),
     row("until", Place::Pipeline, ALL, T::OneOf(&["caught-up"]), D::Words("without end"), "`\"caught-up\"`: ends the pipeline once it has handled all there was"),
 

@@ -88,7 +88,7 @@ impl Reader<'_> {
                 let Ok(room) = self.room.clone().acquire_owned().await else { break Ok(ReadEnd::Done) };
                 // Before it can be durable.
                 self.meter.read(batch.len());
-                if self.tasks.send(Task::Batch(Arc::new(batch), room)).is_err() {
+                if self.tasks.send(Task::Batch(Arc::new(batch), Some(room))).is_err() {
                     break Ok(ReadEnd::Done);
                 }
             }

@@ -192,18 +192,21 @@ async fn live_until(
         stop: stopper.listen(),
     };
     let writer = tokio::spawn(ending(stopper.clone(), writer.run(made_out)));
-    let worker = Worker::new(Parts {
+    let parts = Parts {
         chain,
         tasks: tasks_out,
         made,
         topic,
         room: room.clone(),
+        room_for: READ_AHEAD,
+        lanes: spec.config.workers.saturating_sub(1),
         sink_fields,
         resume,
         versions: versions.clone(),
         meter: meter.clone(),
         runtime: tokio::runtime::Handle::current(),
-    });
+    };
+    let worker = Worker::new(parts, &tasks).map_err(worker_failed)?;
     let worker = spawn_worker(&name, move || worker.work())?;
     let worker = tokio::spawn(ending(stopper.clone(), worker));
     let reader = Reader {
@@ -242,11 +245,20 @@ async fn live_until(
     }
     match worked.map_err(|_| PipelineError::Broken("worker"))? {
         Ok(()) | Err(WorkerError::WriterGone) => {}
-        Err(WorkerError::Stage(error)) => return Err(error.into()),
-        Err(WorkerError::State(error)) => return Err(error.into()),
+        Err(error) => return Err(worker_failed(error)),
     }
     read?;
     Ok(Some(Ending::Drained))
+}
+
+fn worker_failed(error: WorkerError) -> PipelineError {
+    match error {
+        WorkerError::Stage(error) => error.into(),
+        WorkerError::State(error) => error.into(),
+        WorkerError::WriterGone => PipelineError::Broken("writer"),
+        WorkerError::LaneGone => PipelineError::Broken("lane"),
+        WorkerError::NoLane(_) => PipelineError::Broken("lane's start"),
+    }
 }
 
 /// When a part ends, for whatever reason, the reader is to end as well.

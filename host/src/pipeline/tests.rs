@@ -152,20 +152,25 @@ async fn live(folder: &Path, batches: Vec<Arc<Batch>>, sink: FakeSink, dead: Fak
         tasks: tasks.clone(),
         stop: stopper.listen(),
     };
-    let room = Arc::new(Semaphore::new(1));
+    // Enough of them that lanes have something to do, and finish in another order than they began.
+    const ROOM: usize = 6;
+    let room = Arc::new(Semaphore::new(ROOM));
     let (made, made_out) = mpsc::channel(1);
-    let worker = Worker::new(Parts {
+    let parts = Parts {
         chain,
         tasks: tasks_out,
         made,
         topic: None,
         room: room.clone(),
+        room_for: ROOM,
+        lanes: 3,
         sink_fields: Vec::new(),
         resume: restored.positions.clone(),
         versions: Versions::new("p", folder),
         meter: meter.clone(),
         runtime: tokio::runtime::Handle::current(),
-    });
+    };
+    let worker = Worker::new(parts, &tasks).unwrap();
     let worker = std::thread::spawn(move || worker.work());
     let writer = tokio::spawn(writer.run(made_out));
     let next = restored.positions.next_offset(0).unwrap_or(0);
@@ -174,7 +179,7 @@ async fn live(folder: &Path, batches: Vec<Arc<Batch>>, sink: FakeSink, dead: Fak
             continue;
         }
         let Ok(room) = room.clone().acquire_owned().await else { break };
-        tasks.send(Task::Batch(batch, room)).ok();
+        tasks.send(Task::Batch(batch, Some(room))).ok();
     }
     tasks.send(Task::End).ok();
     drop(tasks);

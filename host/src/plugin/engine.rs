@@ -24,7 +24,7 @@ pub const TICK: Duration = Duration::from_millis(10);
 /// Most linear memory that a stage's `memory` setting can allow.
 pub const MAX_MEMORY: usize = d::MAX_STAGE_MEMORY as usize;
 /// Instances alive at the same time in a process. Each reserves address space, not memory.
-const MAX_INSTANCES: u32 = 256;
+const MAX_INSTANCES: u32 = 1024;
 /// Most table entries that a stage's `table` setting can allow.
 const MAX_TABLE_ELEMENTS: usize = d::MAX_STAGE_TABLE as usize;
 

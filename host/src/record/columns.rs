@@ -57,6 +57,14 @@ pub struct Column {
     pub texts: Slices,
 }
 
+impl Column {
+    /// Forgets all records and keeps the memory.
+    pub fn clear(&mut self) {
+        self.kinds.clear();
+        self.texts.clear();
+    }
+}
+
 /// The fields of a batch, in the order in which they were asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Columns {
@@ -70,12 +78,15 @@ impl Columns {
         Self { columns: vec![Column::default(); fields] }
     }
 
+    /// Empty columns for `fields` fields, with room for what can be told beforehand of `records` records.
+    pub fn with_capacity(fields: usize, records: usize) -> Self {
+        let column = |_| Column { kinds: Vec::with_capacity(records), texts: Slices::default() };
+        Self { columns: (0..fields).map(column).collect() }
+    }
+
     /// Forgets all records and keeps the memory.
     pub fn clear(&mut self) {
-        for column in &mut self.columns {
-            column.kinds.clear();
-            column.texts.clear();
-        }
+        self.columns.iter_mut().for_each(Column::clear);
     }
 }
 

@@ -98,6 +98,34 @@ impl Slices {
         &self.data
     }
 
+    /// Keeps only these runs of items, which ascend; what lies beyond the last item is passed over.
+    pub fn keep(&mut self, runs: &[Range<usize>]) {
+        let (mut kept, mut bytes, mut nulls) = (0, 0, Vec::new());
+        for run in runs {
+            let end = run.end.min(self.len());
+            let start = run.start.min(end);
+            let (first, last) = (self.begin(start), self.begin(end));
+            // What is moved goes to the front, so that nothing is overwritten that is still to be read.
+            self.data.copy_within(first..last, bytes);
+            self.ends.copy_within(start..end, kept);
+            let moved = kept..kept + (end - start);
+            for end in self.ends.get_mut(moved.clone()).unwrap_or_default() {
+                *end -= (first - bytes) as u32;
+            }
+            let was_null = |item: &&u32| (start..end).contains(&(**item as usize));
+            nulls.extend(self.nulls.iter().filter(was_null).map(|item| item - (start - kept) as u32));
+            (kept, bytes) = (moved.end, bytes + (last - first));
+        }
+        self.ends.truncate(kept);
+        self.data.truncate(bytes);
+        self.nulls = nulls;
+    }
+
+    /// Where item `i` begins, or, behind the last one, where that ends.
+    fn begin(&self, i: usize) -> usize {
+        i.checked_sub(1).and_then(|before| self.ends.get(before)).map_or(0, |end| *end as usize)
+    }
+
     /// Forgets all items and keeps the memory.
     pub fn clear(&mut self) {
         self.ends.clear();
@@ -107,11 +135,7 @@ impl Slices {
 
     fn range(&self, i: usize) -> Option<Range<usize>> {
         let end = *self.ends.get(i)? as usize;
-        let start = match i.checked_sub(1) {
-            Some(before) => *self.ends.get(before)? as usize,
-            None => 0,
-        };
-        Some(start..end)
+        Some(self.begin(i)..end)
     }
 }
 
@@ -139,6 +163,20 @@ mod tests {
         assert_eq!(slices.get_opt(1), None);
         assert_eq!(slices.get_opt(2), Some(&b""[..]));
         assert_eq!(slices.get_opt(3), None);
+    }
+
+    #[test]
+    fn the_items_of_the_runs_are_kept_and_null_stays_null() {
+        let mut slices = Slices::default();
+        for item in [Some(&b"a"[..]), None, Some(b""), Some(b"bcd"), None, Some(b"e")] {
+            slices.push_opt(item);
+        }
+        slices.keep(&[0..0, 1..4, 5..9]);
+        let kept: Vec<_> = (0..slices.len()).map(|item| slices.get_opt(item)).collect();
+        assert_eq!(kept, [None, Some(&b""[..]), Some(b"bcd"), Some(b"e")]);
+        assert_eq!((slices.ends(), slices.data()), (&[0, 0, 3, 4][..], &b"bcde"[..]));
+        slices.keep(&[]);
+        assert_eq!(slices, Slices::default());
     }
 
     #[test]

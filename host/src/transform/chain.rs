@@ -10,15 +10,17 @@ use std::{
 };
 
 use super::{
-    Processed, Rejected, Stage, StageSpec,
-    processed::{Author, Dropped},
+    Processed, Stage, StageSpec,
+    fate::{Fate, by_origin, run_stage},
+    head::{Begun, Head, begin},
+    processed::Author,
     project::{PointerError, Projector},
     work::{Next, Work},
 };
 use crate::{
-    plugin::{CallError, Code, InitError, MigrateError, Outcome},
+    plugin::{CallError, InitError, MigrateError},
     record::{Batch, Columns, Field},
-    sink::{Row, Text, WriteBatch},
+    sink::WriteBatch,
     state::{Seconds, StageState, Writes},
 };
 
@@ -63,15 +65,18 @@ pub struct Chain {
     /// For each of the sink's fields, the column of the chain.
     sink_columns: Vec<usize>,
     projector: Projector,
+    last_use: LastUse,
+    /// How many stages there are before the first one that keeps something.
+    head: usize,
+    /// Further instances of these stages, for batches that are begun elsewhere.
+    heads: Vec<Head>,
     authors: Arc<[Author]>,
     /// State of stages that are no more, for a version that has them again.
     parked: BTreeMap<String, StageState>,
 }
 
-/// A plugin that fails on that many records in a row is taken to be broken, rather than the records.
-const CIRCUIT: usize = 64;
-/// One that takes the whole of a call's time counts for so many, as it holds the pipeline up for as long.
-const TIMEOUT_COUNTS: usize = 16;
+/// For each column, the last stage that looks at it; the sink comes after all of them.
+pub(super) type LastUse = Arc<[usize]>;
 
 impl Chain {
     /// Makes the first instance of each stage.
@@ -91,7 +96,32 @@ impl Chain {
         }
         let projector = projector(&fields)?;
         let authors = stages.iter().map(author).collect();
-        Ok(Self { stages, fields, sink_columns: Vec::new(), projector, authors, parked: BTreeMap::new() })
+        let keeps = |stage: &Stage| !stage.state().lock().unwrap_or_else(PoisonError::into_inner).names().is_empty();
+        let head = stages.iter().position(keeps).unwrap_or(stages.len());
+        let last_use = last_use(&stages, &fields, &[]);
+        let (sink_columns, heads, parked) = Default::default();
+        Ok(Self { stages, fields, sink_columns, projector, last_use, head, heads, authors, parked })
+    }
+
+    /// Makes `heads` further instances of the stages that keep nothing, so that as many batches can be begun at the same time
+    /// on other threads. The stages behind them, which depend on the order, are this chain's alone.
+    pub fn widen(&mut self, heads: usize) -> Result<(), ChainError> {
+        while self.heads.len() < heads {
+            let stages = self.stages.iter().take(self.head).map(Stage::another);
+            let stages = stages.collect::<Result<_, _>>()?;
+            self.heads.push(Head { stages, projector: projector(&self.fields)?, last_use: self.last_use.clone() });
+        }
+        Ok(())
+    }
+
+    /// Lends an instance of the head that is free.
+    pub fn lend_head(&mut self) -> Option<Head> {
+        self.heads.pop()
+    }
+
+    /// Takes an instance of the head back that was lent.
+    pub fn take_back(&mut self, head: Head) {
+        self.heads.push(head);
     }
 
     /// What each stage's plugin says of its state.
@@ -144,6 +174,10 @@ impl Chain {
     pub fn project_for_sink(&mut self, wanted: &[Field]) -> Result<(), ChainError> {
         self.sink_columns = wanted.iter().map(|field| column(&mut self.fields, field)).collect();
         self.projector = projector(&self.fields)?;
+        self.last_use = last_use(&self.stages, &self.fields, &self.sink_columns);
+        for head in &mut self.heads {
+            (head.projector, head.last_use) = (projector(&self.fields)?, self.last_use.clone());
+        }
         Ok(())
     }
 
@@ -191,13 +225,24 @@ impl Chain {
     /// Runs all stages over a batch. An error means that a stage is broken; the batch is then as if it had never been handed
     /// over.
     pub fn run(&mut self, batch: Arc<Batch>) -> Result<Processed, ChainError> {
+        let begun = self.begin(batch)?;
+        self.finish(begun)
+    }
+
+    /// Runs the stages over a batch that keep nothing, up to the first one that does.
+    pub fn begin(&mut self, batch: Arc<Batch>) -> Result<Begun, ChainError> {
+        let head = self.stages.get_mut(..self.head).unwrap_or_default();
+        begin(head, &mut self.projector, &self.last_use, batch)
+    }
+
+    /// Runs the other stages over a batch that was begun by this chain or by one of its heads.
+    pub fn finish(&mut self, begun: Begun) -> Result<Processed, ChainError> {
+        let Begun { mut work, mut fate, mut used } = begun;
         let now = now_s();
-        let mut work = Work::new(&batch, self.fields.len(), &mut self.projector);
-        let mut fate = Fate::default();
-        let mut writes = Vec::with_capacity(self.stages.len());
-        for index in 0..self.stages.len() {
+        let mut writes = Vec::with_capacity(self.stages.len() - self.head);
+        for index in self.head..self.stages.len() {
             let Some(stage) = self.stages.get_mut(index) else { continue };
-            let mut next = Vec::with_capacity(work.rows.len());
+            let mut next = Next::default();
             let written = match run_stage(index, stage, &mut work, &mut next, &mut fate, now) {
                 Ok(written) => written,
                 Err(fault) => {
@@ -207,141 +252,18 @@ impl Chain {
                 }
             };
             writes.push((stage.name().clone(), by_origin(written, &work.rows)));
-            work.advance(&next, &mut self.projector);
+            work.advance(&next, needed(&self.last_use, index), &mut self.projector);
             stage.state().lock().unwrap_or_else(PoisonError::into_inner).sweep(now);
             stage.report_what_is_due();
         }
-        let Work { rows, made, columns, .. } = work;
+        let Work { batch, rows, made, columns } = work;
         let columns = select(columns, &self.sink_columns);
         let (positions, writes) = (batch.positions(), Arc::new(writes));
         let write = Arc::new(WriteBatch { source: batch, rows, made, columns, replay: None });
         let authors = self.authors.clone();
         let Fate { rejected, dropped, split } = fate;
-        let used = self.stages.iter_mut().map(Stage::take_used).collect();
+        used.extend(self.stages.iter_mut().skip(self.head).map(Stage::take_used));
         Ok(Processed { write, rejected, dropped, split, positions, writes, authors, used })
-    }
-}
-
-/// What left the batch, or was added to it, on the way.
-#[derive(Default)]
-struct Fate {
-    rejected: Vec<Rejected>,
-    dropped: Dropped,
-    split: Vec<(u32, u64)>,
-}
-
-/// Runs one stage over all rows, one by one where they fail together. Gives the state writes of the calls that succeeded.
-fn run_stage(
-    index: usize,
-    stage: &mut Stage,
-    work: &mut Work<'_>,
-    next: &mut Vec<Next>,
-    fate: &mut Fate,
-    now: Seconds,
-) -> Result<Writes, ChainFault> {
-    let rows = work.rows.len();
-    if rows == 0 {
-        return Ok(Writes::default());
-    }
-    let error = match stage.call(work, 0..rows, now) {
-        Ok(outcome) => {
-            apply(index, stage, work, 0, &outcome, next, fate);
-            return Ok(stage.take_writes());
-        }
-        Err(failure) => failure.error,
-    };
-    stage.recover(&error)?;
-    let mut writes = Writes::default();
-    let mut failed = 0;
-    let mut has_culprit = false;
-    for row in 0..rows {
-        match stage.call(work, row..row + 1, now) {
-            Ok(outcome) => {
-                failed = 0;
-                apply(index, stage, work, row, &outcome, next, fate);
-                // Taken call by call, so that a later call that fails undoes only its own.
-                writes.append(stage.take_writes());
-            }
-            Err(failure) => {
-                has_culprit = true;
-                stage.report(&failure, work, row);
-                let error = failure.error;
-                stage.recover(&error)?;
-                failed += match error {
-                    // It works, and says of itself that it cannot take the record.
-                    CallError::Refused(_) => 0,
-                    CallError::Timeout(_) => TIMEOUT_COUNTS,
-                    _ => 1,
-                };
-                if failed >= CIRCUIT {
-                    stage.undo(&writes);
-                    return Err(ChainFault::Circuit(error));
-                }
-                let origin = work.rows.get(row).map_or(0, |row| row.origin);
-                let trapped = !matches!(error, CallError::Refused(_));
-                let reason = format!("{}: {error}", error.code());
-                fate.rejected.push(Rejected { origin, stage: index, reason, trapped });
-            }
-        }
-    }
-    if !has_culprit {
-        stage.report_batch(&error, rows);
-    }
-    Ok(writes)
-}
-
-/// Puts into effect what a call said of the rows from `first` on.
-fn apply(
-    index: usize,
-    stage: &Stage,
-    work: &mut Work<'_>,
-    first: usize,
-    outcome: &Outcome,
-    next: &mut Vec<Next>,
-    fate: &mut Fate,
-) {
-    if outcome.keeps_all() {
-        next.extend((first..first + outcome.codes.len()).map(|row| Next::Kept(row as u32)));
-        return;
-    }
-    let mut out = 0..outcome.out.len();
-    let mut keys = 0..;
-    let mut splits = outcome.splits.iter();
-    let mut take = || outcome.out.get(out.next().unwrap_or(usize::MAX));
-    for (row, code) in (first..).zip(&outcome.codes) {
-        let Some(old) = work.rows.get(row).copied() else { continue };
-        let count = match code {
-            Code::Keep => {
-                next.push(Next::Kept(row as u32));
-                continue;
-            }
-            Code::Drop => {
-                fate.dropped.push(old.origin, stage.name(), take());
-                continue;
-            }
-            Code::Reject => {
-                let reason = String::from_utf8_lossy(take()).into_owned();
-                fate.rejected.push(Rejected { origin: old.origin, stage: index, reason, trapped: false });
-                continue;
-            }
-            Code::Replace => 1,
-            Code::Split => splits.next().copied().unwrap_or_default(),
-        };
-        if count == 0 {
-            fate.dropped.push(old.origin, stage.name(), b"split_into_none");
-        }
-        if count > 1 {
-            fate.split.push((old.origin, u64::from(count - 1)));
-        }
-        for _ in 0..count {
-            let value = made(work, take());
-            let key = match (&outcome.out_keys, keys.next()) {
-                (Some(keys), Some(item)) if keys.get(item).is_empty() => Text::Null,
-                (Some(keys), Some(item)) => made(work, keys.get(item)),
-                _ => old.key,
-            };
-            next.push(Next::New(Row { origin: old.origin, value, key }));
-        }
     }
 }
 
@@ -352,21 +274,6 @@ fn author(stage: &Stage) -> Author {
         version: stage.descriptor().version.clone(),
         sha256: stage.plugin().sha256().to_owned(),
     }
-}
-
-fn made(work: &mut Work<'_>, bytes: &[u8]) -> Text {
-    work.made.push(bytes);
-    Text::Made((work.made.len() - 1) as u32)
-}
-
-/// Says of each write which record of the batch it belongs to, rather than which row of the stage.
-fn by_origin(mut writes: Writes, rows: &[Row]) -> Writes {
-    for write in &mut writes.ops {
-        if let Some(row) = rows.get(write.row as usize) {
-            write.row = row.origin;
-        }
-    }
-    writes
 }
 
 /// The chain's column for a field, added where it is missing and widened where less of it was wanted so far.
@@ -385,11 +292,30 @@ fn projector(fields: &[Field]) -> Result<Projector, ChainError> {
     Projector::new(fields).map_err(|fault| ChainError { stage: "sink".to_owned(), fault: fault.into() })
 }
 
-fn select(columns: Columns, wanted: &[usize]) -> Columns {
-    let pick = |column: &usize| columns.columns.get(*column).cloned().unwrap_or_default();
-    Columns { columns: wanted.iter().map(pick).collect() }
+/// The columns that are wanted, in that order; one that is wanted once is moved.
+fn select(mut columns: Columns, wanted: &[usize]) -> Columns {
+    let pick = |(place, column): (usize, &usize)| {
+        let again = wanted.get(place + 1..).is_some_and(|later| later.contains(column));
+        let found =
+            columns.columns.get_mut(*column).map(|found| if again { found.clone() } else { std::mem::take(found) });
+        found.unwrap_or_default()
+    };
+    Columns { columns: wanted.iter().enumerate().map(pick).collect() }
 }
 
-fn now_s() -> Seconds {
+fn last_use(stages: &[Stage], fields: &[Field], sink_columns: &[usize]) -> LastUse {
+    let last = |column: usize| {
+        let used_by = |stage: &Stage| stage.columns.contains(&column);
+        if sink_columns.contains(&column) { usize::MAX } else { stages.iter().rposition(used_by).unwrap_or(0) }
+    };
+    (0..fields.len()).map(last).collect()
+}
+
+/// Whether a column is looked at after that stage.
+pub(super) fn needed(last_use: &[usize], stage: usize) -> impl Fn(usize) -> bool {
+    move |column| last_use.get(column).is_some_and(|last| *last > stage)
+}
+
+pub(super) fn now_s() -> Seconds {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as Seconds)
 }

@@ -1,6 +1,8 @@
 //! Stages at work: from a batch to what is written, dropped and rejected.
 
 mod chain;
+mod fate;
+mod head;
 mod migrate;
 mod processed;
 pub mod project;
@@ -10,6 +12,7 @@ mod stage;
 mod work;
 
 pub use chain::{Chain, ChainError, ChainFault};
+pub use head::{Begun, Head};
 pub use processed::{Author, Dropped, Processed, Rejected, Used};
 pub use stage::{Stage, StageSpec};
 

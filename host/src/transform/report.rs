@@ -7,7 +7,7 @@ use crate::plugin::{CallError, Failure, Told};
 
 impl Stage {
     /// Tells of a record that the plugin failed on by itself.
-    pub(super) fn report(&self, failure: &Failure, work: &Work<'_>, row: usize) {
+    pub(super) fn report(&self, failure: &Failure, work: &Work, row: usize) {
         let error = &failure.error;
         match self.plugin().failures().note(error, Instant::now()) {
             Told::InFull => {

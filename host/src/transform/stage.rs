@@ -9,7 +9,7 @@ use std::{
     time::Instant,
 };
 
-use super::{Used, seeds::seed, work::Work};
+use super::{ChainError, Used, seeds::seed, work::Work};
 use crate::{
     plugin::{
         CallError, Descriptor, Failure, InitError, Instance, Limits, MigrateError, Outcome, Plugin, SharedState,
@@ -53,6 +53,13 @@ impl Stage {
         Ok(Self { spec, instance, descriptor, state, columns: Vec::new(), kinds: Vec::new(), used: Used::default() })
     }
 
+    /// A further instance of a stage that keeps nothing.
+    pub(super) fn another(&self) -> Result<Self, ChainError> {
+        let another = Self::new(self.spec.clone());
+        let another = another.map_err(|fault| ChainError { stage: self.name().to_string(), fault: fault.into() })?;
+        Ok(Self { columns: self.columns.clone(), ..another })
+    }
+
     /// Its name in the pipeline.
     pub fn name(&self) -> &Arc<str> {
         &self.spec.name.stage
@@ -93,7 +100,7 @@ impl Stage {
     }
 
     /// Hands the rows of that range to the plugin.
-    pub(super) fn call(&mut self, work: &Work<'_>, range: Range<usize>, now: Seconds) -> Result<Outcome, Failure> {
+    pub(super) fn call(&mut self, work: &Work, range: Range<usize>, now: Seconds) -> Result<Outcome, Failure> {
         let begun = Instant::now();
         let whole = range.len() == work.rows.len();
         let mut owned: Vec<Slices> = Vec::new();
@@ -138,7 +145,7 @@ impl Stage {
         let seeds: Option<Vec<u64>> = self
             .descriptor
             .wants_seeds
-            .then(|| rows.iter().flat_map(|row| seed(pipeline, work.batch, row.origin as usize)).collect());
+            .then(|| rows.iter().flat_map(|row| seed(pipeline, &work.batch, row.origin as usize)).collect());
         let batch = types::Batch {
             rows: rows.len() as u32,
             kinds: &self.kinds,

@@ -5,8 +5,14 @@
 //! under way until the writer says that it is durable: if the sink refuses a record for good, the record's state writes
 //! are undone and the batches behind it run again, as they may have been judged by them.
 //!
+//! Where batches wait, lanes begin them meanwhile (parsing, and the stages that keep nothing); this loop finishes them in
+//! their order, so that what comes out is the same with any number of lanes.
+//!
 //! Whatever must happen between two batches with nothing under way (taking over partitions, giving them up) waits in the
 //! same line as the batches.
+
+mod ahead;
+mod lanes;
 
 use std::{
     collections::VecDeque,
@@ -16,6 +22,10 @@ use std::{
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
+use self::{
+    ahead::{AHEAD_OF_LANE, Slot},
+    lanes::{Ahead, Lanes},
+};
 use super::{
     Meter,
     copying::Copying,
@@ -35,8 +45,13 @@ const TRY_AGAIN: Duration = Duration::from_secs(10);
 
 /// What the worker is asked to do.
 pub(super) enum Task {
-    /// Run the stages over a batch. The permit, given back when it is taken up, bounds how many wait.
-    Batch(Arc<Batch>, OwnedSemaphorePermit),
+    /// Run the stages over a batch. The permit, given back when it is taken up, bounds how many wait; a batch that was taken
+    /// up before has none.
+    Batch(Arc<Batch>, Option<OwnedSemaphorePermit>),
+    /// A lane has begun a batch.
+    Begun(Box<Ahead>),
+    /// A lane has ended in the middle of a batch.
+    LaneGone,
     /// The oldest batch under way is durable, but for these records, which the sink refused for good.
     Committed {
         /// Indexes in the source batch.
@@ -92,6 +107,10 @@ pub(super) struct Parts {
     pub topic: Option<Arc<TopicLog>>,
     /// Bounds the batches that wait; closed when the worker ends.
     pub room: Arc<Semaphore>,
+    /// Its permits while none waits.
+    pub room_for: usize,
+    /// Threads besides this one that begin batches.
+    pub lanes: usize,
     /// What the sink wants to know of each record.
     pub sink_fields: Vec<Field>,
     /// Where the pipeline resumes.
@@ -104,8 +123,13 @@ pub(super) struct Parts {
 /// See the module.
 pub(super) struct Worker {
     parts: Parts,
+    lanes: Lanes,
     /// Handed to the writer and not known to be durable, oldest first.
     under_way: VecDeque<UnderWay>,
+    /// Begun by lanes or about to be, oldest first; all of them come after what is under way.
+    ahead: VecDeque<Slot>,
+    /// Of the batch that was begun last.
+    number: u64,
     /// What came while a change waited for what is under way.
     waiting: VecDeque<Task>,
     run: u64,
@@ -141,13 +165,23 @@ pub(super) enum WorkerError {
     /// The writer has gone, and says why.
     #[error("the writer has ended")]
     WriterGone,
+    /// A lane has ended in the middle of a batch.
+    #[error("a lane has ended")]
+    LaneGone,
+    /// No lane can be started.
+    #[error("cannot start a lane")]
+    NoLane(#[from] std::io::Error),
 }
 
 impl Worker {
-    pub fn new(parts: Parts) -> Self {
-        let (under_way, waiting) = Default::default();
+    /// Starts the lanes. `tasks` is where `parts.tasks` comes from.
+    pub fn new(mut parts: Parts, tasks: &mpsc::UnboundedSender<Task>) -> Result<Self, WorkerError> {
+        parts.chain.widen(parts.lanes * AHEAD_OF_LANE)?;
+        let lanes = Lanes::start(parts.versions.pipeline(), parts.lanes, &tasks.downgrade())?;
+        let (under_way, ahead, waiting) = Default::default();
         let reached = parts.resume.clone();
-        Self { parts, under_way, waiting, run: 0, trial: None, copying: None, reached }
+        let (trial, copying) = (None, None);
+        Ok(Self { parts, lanes, under_way, ahead, number: 0, waiting, run: 0, trial, copying, reached })
     }
 
     /// Runs until there are no more batches and all are durable, or a stage is broken, or the writer has ended.
@@ -156,6 +190,7 @@ impl Worker {
         let mut barrier: Option<Task> = None;
         loop {
             if self.under_way.is_empty()
+                && self.ahead.is_empty()
                 && let Some(due) = barrier.take()
             {
                 match due {
@@ -169,10 +204,15 @@ impl Worker {
             let Some(task) = waiting.or_else(|| self.parts.tasks.blocking_recv()) else { return Ok(()) };
             match task {
                 Task::Committed { refused } => self.committed(&refused)?,
+                Task::Begun(begun) => {
+                    self.begun(*begun);
+                    self.finish_begun()?;
+                }
+                Task::LaneGone => return Err(WorkerError::LaneGone),
                 later if barrier.is_some() => self.waiting.push_back(later),
                 Task::Batch(batch, room) => {
                     drop(room);
-                    self.take_up(batch)?;
+                    self.begin(batch)?;
                 }
                 Task::Copy { stages, again, copied } => {
                     self.decide(true)?;
@@ -240,6 +280,8 @@ impl Worker {
             };
             match task {
                 Some(Task::Committed { refused }) => self.committed(&refused)?,
+                Some(Task::Begun(begun)) => self.begun(*begun),
+                Some(Task::LaneGone) => return Err(WorkerError::LaneGone),
                 Some(Task::Swap(swap)) if swap.takes_over.is_empty() || self.under_way.is_empty() => {
                     self.swap(*swap);
                     return Ok(());
@@ -304,6 +346,7 @@ impl Worker {
         let ready = chain
             .project_for_sink(&self.parts.sink_fields)
             .and_then(|()| self.takes_over_topic(&mut chain))
+            .and_then(|()| chain.widen(self.parts.lanes * AHEAD_OF_LANE))
             .and_then(|()| {
                 chain.take_over(&Copying::copy(&mut self.copying, &self.parts.chain, &takes_over, [].into_iter()))
             })
@@ -317,6 +360,10 @@ impl Worker {
                 return;
             }
         };
+        // What was begun by the old version is begun anew by the new one.
+        for Slot { batch, .. } in self.ahead.drain(..).rev() {
+            self.waiting.push_front(Task::Batch(batch, None));
+        }
         chain.adopt(&mut self.parts.chain);
         let old = std::mem::replace(&mut self.parts.chain, chain);
         self.parts.versions.began(self.parts.chain.authors(), &self.reached, begun.elapsed());
@@ -361,6 +408,8 @@ impl Worker {
         let Some(OnTrial { trial, done, .. }) = self.trial.take() else { return Ok(()) };
         let (old, held) = trial.put_back(&mut self.parts.chain);
         self.parts.chain = old;
+        // Those that were lent when it was swapped out have gone.
+        self.parts.chain.widen(self.parts.lanes * AHEAD_OF_LANE)?;
         let mut from = self.reached.clone();
         for batch in held.iter().rev() {
             for (partition, offset) in batch.partitions.iter().zip(&batch.offsets).rev() {
