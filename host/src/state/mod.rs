@@ -4,6 +4,7 @@
 mod changelog;
 mod entries;
 mod frame;
+mod keys;
 mod peek;
 mod scan;
 mod stage;

@@ -1,22 +1,15 @@
 //! One keyed store of a stage, in memory: what has been seen or put, and when.
 //!
-//! Keys of 16 bytes without a value (a UUID that dedup has seen) take 20 bytes and a byte of the hash table; all others
-//! live in an ordinary map. Times are whole seconds, so that an entry may outlive its TTL by less than one second.
+//! Keys of 16 bytes without a value (a UUID that dedup has seen) are kept tightly (`keys.rs`); all others live in an
+//! ordinary map. Times are whole seconds, so that an entry may outlive its TTL by less than one second.
 
 use foldhash::fast::FixedState;
-use hashbrown::{HashMap, HashTable, hash_table};
-use std::hash::BuildHasher;
+use hashbrown::HashMap;
+
+use super::keys::{KEY, Keys, SHARDS};
 
 /// Seconds since the Unix epoch; good until the year 2106.
 pub type Seconds = u32;
-
-const FIXED_KEY: usize = 16;
-
-#[derive(Debug)]
-struct FixedEntry {
-    key: [u8; FIXED_KEY],
-    at: Seconds,
-}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Entry {
@@ -28,10 +21,11 @@ struct Entry {
 #[derive(Debug)]
 pub struct Table {
     ttl_s: Option<Seconds>,
-    hasher: FixedState,
-    fixed: HashTable<FixedEntry>,
+    fixed: Keys,
     other: HashMap<Box<[u8]>, Entry, FixedState>,
     swept_at: Seconds,
+    /// The shard of `fixed` that is swept next.
+    next_shard: usize,
 }
 
 /// What a `put` replaced, so that it can be undone.
@@ -48,13 +42,8 @@ impl Table {
     pub fn new(ttl_ms: u64) -> Self {
         let ttl_s = (ttl_ms > 0).then(|| Seconds::try_from(ttl_ms.div_ceil(1000)).unwrap_or(Seconds::MAX));
         let hasher = FixedState::default();
-        Self {
-            ttl_s,
-            hasher: hasher.clone(),
-            fixed: HashTable::new(),
-            other: HashMap::with_hasher(hasher),
-            swept_at: 0,
-        }
+        let other = HashMap::with_hasher(hasher.clone());
+        Self { ttl_s, fixed: Keys::new(hasher), other, swept_at: 0, next_shard: 0 }
     }
 
     /// An empty store with the same TTL.
@@ -65,25 +54,11 @@ impl Table {
     /// Inserts the key without a value; `false` where it is there already, which keeps its time.
     pub fn put_if_absent(&mut self, key: &[u8], now: Seconds) -> bool {
         let ttl = self.ttl_s;
-        if let Ok(key) = <[u8; FIXED_KEY]>::try_from(key) {
-            if self.other.get(key.as_slice()).is_some_and(|entry| alive(ttl, entry.at, now)) {
-                return false;
-            }
-            let hash = self.hasher.hash_one(key);
-            return match self.fixed.entry(hash, |entry| entry.key == key, |entry| self.hasher.hash_one(entry.key)) {
-                hash_table::Entry::Occupied(found) if alive(ttl, found.get().at, now) => false,
-                hash_table::Entry::Occupied(mut found) => {
-                    found.get_mut().at = now;
-                    true
-                }
-                hash_table::Entry::Vacant(free) => {
-                    free.insert(FixedEntry { key, at: now });
-                    true
-                }
-            };
-        }
         if self.other.get(key).is_some_and(|entry| alive(ttl, entry.at, now)) {
             return false;
+        }
+        if let Ok(key) = <[u8; KEY]>::try_from(key) {
+            return self.fixed.insert(key, now, |at| alive(ttl, at, now));
         }
         self.other.insert(key.into(), Entry { value: Box::default(), at: now });
         true
@@ -164,22 +139,27 @@ impl Table {
         self.ttl_s = ttl_s;
     }
 
-    /// Forgets expired entries, at most once in an eighth of the TTL, since it looks at every entry.
+    /// Forgets expired entries. All are looked at once in an eighth of the TTL, a shard at a time, so that no batch waits for
+    /// all of them.
     pub fn sweep(&mut self, now: Seconds) {
         let Some(ttl) = self.ttl_s else { return };
-        if now.saturating_sub(self.swept_at) < ttl.div_ceil(8) {
+        let due = now.saturating_sub(self.swept_at) / (ttl / (8 * SHARDS as Seconds)).max(1);
+        if due == 0 {
             return;
         }
         self.swept_at = now;
-        self.fixed.retain(|entry| alive(Some(ttl), entry.at, now));
-        self.other.retain(|_, entry| alive(Some(ttl), entry.at, now));
+        for _ in 0..SHARDS.min(due as usize) {
+            self.fixed.retain(self.next_shard, |at| alive(Some(ttl), at, now));
+            if self.next_shard == 0 {
+                self.other.retain(|_, entry| alive(Some(ttl), entry.at, now));
+            }
+            self.next_shard = (self.next_shard + 1) % SHARDS;
+        }
     }
 
     /// When the key was inserted, if it was there.
     fn remove_fixed(&mut self, key: &[u8]) -> Option<Seconds> {
-        let key = <[u8; FIXED_KEY]>::try_from(key).ok()?;
-        let found = self.fixed.find_entry(self.hasher.hash_one(key), |entry| entry.key == key).ok()?;
-        Some(found.remove().0.at)
+        self.fixed.remove(key.try_into().ok()?)
     }
 }
 
