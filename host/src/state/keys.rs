@@ -67,6 +67,11 @@ impl Keys {
         }
     }
 
+    /// Every key, and since when it is there.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8; KEY], Seconds)> {
+        self.shards.iter().flatten().map(|entry| (&entry.key, entry.at))
+    }
+
     pub fn len(&self) -> usize {
         self.shards.iter().map(HashTable::len).sum()
     }

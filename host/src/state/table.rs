@@ -98,7 +98,7 @@ impl Table {
 
     /// Shows every entry, expired ones that were not swept yet included: key, value, and since when it is there.
     pub fn each(&self, mut show: impl FnMut(&[u8], &[u8], Seconds)) {
-        self.fixed.iter().for_each(|entry| show(&entry.key, &[], entry.at));
+        self.fixed.iter().for_each(|(key, at)| show(key, &[], at));
         self.other.iter().for_each(|(key, entry)| show(key, &entry.value, entry.at));
     }
 

@@ -29,7 +29,7 @@ fn a_plugin_becomes_a_component_that_imports_only_the_contract() {
     assert_eq!(built.sha256, stamp::sha256(&bytes));
     let (imports, exports) = names(&bytes);
     assert!(imports.iter().all(|name| name.starts_with("millstream:plugin/")), "{imports:?}");
-    assert_eq!(exports, ["millstream:plugin/stage@0.1.0"]);
+    assert_eq!(exports, ["millstream:plugin/migration@0.1.0", "millstream:plugin/stage@0.1.0"]);
     for source in ["plugins/validate/src/rules.rs", "plugins/sdk/src/lib.rs", "wit/plugin.wit", "Cargo.lock"] {
         assert!(built.sources.contains(&repository().join(source).canonicalize().unwrap()), "{source}");
     }
