@@ -70,7 +70,7 @@ pub fn usual_place() -> Result<Place, Failed> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
 

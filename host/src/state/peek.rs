@@ -109,7 +109,7 @@ impl FrameReader for Peeked {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use std::{collections::BTreeMap, io::Write};
 
