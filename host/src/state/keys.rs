@@ -53,6 +53,12 @@ impl Keys {
         }
     }
 
+    /// Since when a key is there.
+    pub fn at(&self, key: &[u8; KEY]) -> Option<Seconds> {
+        let hash = self.hasher.hash_one(key);
+        self.shards.get(shard(hash))?.find(hash, |entry| entry.key == *key).map(|entry| entry.at)
+    }
+
     /// Removes a key; since when it was there.
     pub fn remove(&mut self, key: &[u8; KEY]) -> Option<Seconds> {
         let hash = self.hasher.hash_one(key);

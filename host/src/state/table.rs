@@ -107,9 +107,7 @@ impl Table {
         if let Some(entry) = self.other.get(key) {
             return Some((&entry.value, entry.at));
         }
-        let key = <[u8; FIXED_KEY]>::try_from(key).ok()?;
-        let entry = self.fixed.find(self.hasher.hash_one(key), |entry| entry.key == key)?;
-        Some((&[], entry.at))
+        Some((&[], self.fixed.at(key.try_into().ok()?)?))
     }
 
     /// Puts an entry in as it was elsewhere, unless the key is there.
