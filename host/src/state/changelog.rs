@@ -7,15 +7,15 @@
 use std::{
     collections::BTreeMap,
     fs::{File, OpenOptions},
-    io::{self, Read, Seek, SeekFrom, Write as _},
+    io::{self, Seek, SeekFrom, Write as _},
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
 use super::{
     Migrated, NewerState, Seconds, StageState, Totals, Writes,
-    frame::{FrameWriter, Malformed, Restore, Restored, read_payload},
-    scan::{Next, holds_frame, next_frame},
+    frame::{FrameWriter, Restore, Restored},
+    segment::{FORMAT, MAKE, Segment, io_error, read_segment, segment_path, segments},
 };
 use crate::{
     config::Durability,
@@ -24,18 +24,16 @@ use crate::{
 
 /// A restore that takes longer says how far it is, this often.
 const SAY_EVERY: Duration = Duration::from_secs(2);
-pub(super) const MAGIC: &[u8] = b"MSCLOG01";
 /// A segment is closed at this size, or at an eighth of the longest TTL, so that expired entries go in good time.
 const SEGMENT_BYTES: u64 = 64 << 20;
 
 const APPEND: &str = "append to";
-const MAKE: &str = "make the segment";
 
 /// Why a changelog cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ChangelogError {
     /// An operation on a file failed.
-    #[error("cannot {action} `{}`", path.display())]
+    #[error("cannot {action} `{}`{}", path.display(), remedy(source))]
     Io {
         /// What was attempted.
         action: &'static str,
@@ -47,9 +45,23 @@ pub enum ChangelogError {
     /// Another process has the folder open.
     #[error("another process uses the state in `{}`; stop it, or give this one another `data_dir`", .0.display())]
     Locked(PathBuf),
-    /// A file is not a segment of this version.
-    #[error("`{}` is not a changelog of this version; move the folder away to begin anew (records are then read again from the source's own position)", .0.display())]
+    /// A file is no segment at all.
+    #[error(
+        "`{}` is no changelog, although its name says so; restore the file from a backup, or move the folder away to begin \
+         anew (records are then read again from the source's own position)", .0.display()
+    )]
     Foreign(PathBuf),
+    /// A segment of another version of the format.
+    #[error(
+        "`{}` has changelog format {found}, and this version reads format {FORMAT}; go on with the version that wrote it, or \
+         move the folder away to begin anew (records are then read again from the source's own position)", path.display()
+    )]
+    Format {
+        /// The segment.
+        path: PathBuf,
+        /// Its format.
+        found: String,
+    },
     /// A plugin is too old for what is kept.
     #[error("`{}`: {newer}", folder.display())]
     Newer {
@@ -107,7 +119,7 @@ pub struct Changelog {
 
 /// The number of each store in every segment that this process writes: its place in the list.
 #[derive(Debug, Default)]
-struct StoreIds(Vec<(String, String)>);
+pub(super) struct StoreIds(pub(super) Vec<(String, String)>);
 
 impl StoreIds {
     /// The numbers of a stage's stores; `named` hears of each that gets one now.
@@ -344,106 +356,18 @@ fn lock(folder: &Path) -> Result<File, ChangelogError> {
     }
 }
 
-fn segment_path(folder: &Path, first_seq: u64) -> PathBuf {
-    folder.join(format!("{first_seq:020}.segment"))
-}
-
-/// The segments of a folder, oldest first.
-pub(super) fn segments(folder: &Path) -> Result<Vec<PathBuf>, ChangelogError> {
-    let list = || -> io::Result<Vec<PathBuf>> {
-        let entries = std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path()));
-        let mut found: Vec<PathBuf> = entries.collect::<io::Result<_>>()?;
-        found.retain(|path| path.extension().is_some_and(|extension| extension == "segment"));
-        found.sort();
-        Ok(found)
-    };
-    list().map_err(io_error("read the folder", folder))
-}
-
-/// What a new segment begins with.
-struct Segment<'a> {
-    restored: &'a Restored,
-    stores: &'a StoreIds,
-    versions: &'a BTreeMap<String, u32>,
-    migrated: &'a [Migrated],
-}
-
-impl Segment<'_> {
-    /// Makes a segment with a first frame that repeats positions and totals, names the stores, and holds the whole state of
-    /// stages that have taken it over from an older version. It gets its name once it is whole, so that a crash leaves none
-    /// without its first frame.
-    fn begin(&self, path: &Path, buffer: &mut Vec<u8>, now_ms: i64) -> Result<File, ChangelogError> {
-        buffer.clear();
-        buffer.extend_from_slice(MAGIC);
-        let mut frame = FrameWriter::new(buffer, self.restored.seq + 1, now_ms);
-        frame.positions(&self.restored.positions);
-        frame.totals(&self.restored.totals, &Totals::default());
-        frame.intents(&self.restored.replay);
-        for (id, (stage, store)) in (0..).zip(&self.stores.0) {
-            frame.store(id, stage, store);
+/// What can be done about it, where that can be told.
+fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            " (let this user write there, or name another `data_dir` in [host])"
         }
-        for (stage, version) in self.versions {
-            let migrated = self.migrated.iter().find(|migrated| migrated.stage == *stage);
-            frame.version(stage, *version, migrated.is_some());
-            for entries in migrated.iter().flat_map(|migrated| &migrated.entries) {
-                let is_it = |(of, name): &(String, String)| of == stage && *name == entries.store;
-                if let Some(id) = self.stores.0.iter().position(is_it) {
-                    frame.entries(id as u16, entries);
-                }
-            }
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            " (make room on its disk; what is not committed is not lost)"
         }
-        frame.finish();
-        let unnamed = path.with_extension("new");
-        let make = || -> io::Result<File> {
-            let mut file = File::create(&unnamed)?;
-            file.write_all(buffer)?;
-            file.sync_all()?;
-            std::fs::rename(&unnamed, path)?;
-            if let Some(folder) = path.parent() {
-                File::open(folder)?.sync_all()?;
-            }
-            Ok(file)
-        };
-        make().map_err(io_error(MAKE, path))
+        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
+            " (a file is in its way: move it, or name another `data_dir` in [host])"
+        }
+        _ => "",
     }
-}
-
-/// Reads a segment frame by frame. In the last segment a torn frame at the end is cut off. Torn is only what a crash can
-/// have left: nothing follows it, and it is not the segment's first frame, which was whole before the file had its name.
-fn read_segment(path: &Path, last: bool, restore: &mut Restore<'_>) -> Result<(), ChangelogError> {
-    let mut bytes = Vec::new();
-    let mut file = File::open(path).map_err(io_error("open", path))?;
-    file.read_to_end(&mut bytes).map_err(io_error("read", path))?;
-    let mut rest = bytes.strip_prefix(MAGIC).ok_or_else(|| ChangelogError::Foreign(path.to_owned()))?;
-    loop {
-        let offset = (bytes.len() - rest.len()) as u64;
-        match next_frame(rest) {
-            Next::End => return Ok(()),
-            Next::Frame(payload, tail) => {
-                read_payload(payload, restore).map_err(|what| damaged(path, offset, &what))?;
-                rest = tail;
-            }
-            Next::Torn if last && offset > MAGIC.len() as u64 && !holds_frame(rest, restore.restored.seq + 2) => {
-                tracing::warn!(
-                    file = %path.display(), offset, bytes = rest.len(),
-                    "cut off a frame that was not written whole; its records are read again"
-                );
-                let file = OpenOptions::new().write(true).open(path).map_err(io_error("open", path))?;
-                return file.set_len(offset).map_err(io_error("cut a torn frame off", path));
-            }
-            Next::Torn => {
-                return Err(damaged(path, offset, &Malformed("a frame does not end where it says, and more follows")));
-            }
-            Next::Bad => return Err(damaged(path, offset, &Malformed("a frame's checksum is wrong"))),
-        }
-    }
-}
-
-pub(super) fn damaged(path: &Path, offset: u64, what: &Malformed) -> ChangelogError {
-    ChangelogError::Damaged { path: path.to_owned(), offset, what: what.to_string() }
-}
-
-pub(super) fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ChangelogError {
-    let path = path.to_owned();
-    move |source| ChangelogError::Io { action, path, source }
 }

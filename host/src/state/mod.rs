@@ -7,6 +7,7 @@ mod frame;
 mod keys;
 mod peek;
 mod scan;
+mod segment;
 mod stage;
 mod table;
 mod topic;

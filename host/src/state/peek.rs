@@ -11,8 +11,8 @@ use std::{
 
 use super::{
     Cause, ChangelogError, Seconds, Totals,
-    changelog::{MAGIC, damaged, io_error, segments},
     frame::{FRAME_HEAD, FrameReader, MAX_PAYLOAD, Malformed, read_payload},
+    segment::{MAGIC_BYTES, after_magic, damaged, io_error, segments},
 };
 
 /// A segment may be replaced between finding and opening it, but hardly this often.
@@ -47,12 +47,10 @@ pub fn peek(folder: &Path) -> Result<Option<Peeked>, ChangelogError> {
 fn read(mut file: impl Read, path: &Path) -> Result<Peeked, ChangelogError> {
     let failed = |error| io_error("read", path)(error);
     let mut found = Peeked::default();
-    let mut magic = [0; MAGIC.len()];
-    let whole = fill(&mut file, &mut magic).map_err(failed)?;
-    if !whole || magic != *MAGIC {
-        return Err(ChangelogError::Foreign(path.to_owned()));
-    }
-    let mut offset = MAGIC.len() as u64;
+    let mut magic = [0; MAGIC_BYTES];
+    fill(&mut file, &mut magic).map_err(failed)?;
+    after_magic(path, &magic)?;
+    let mut offset = MAGIC_BYTES as u64;
     let (mut head, mut payload) = ([0; FRAME_HEAD], Vec::new());
     while fill(&mut file, &mut head).map_err(failed)? {
         let [l0, l1, l2, l3, c0, c1, c2, c3] = head;
@@ -66,7 +64,7 @@ fn read(mut file: impl Read, path: &Path) -> Result<Peeked, ChangelogError> {
         if payload.is_empty() {
             break;
         }
-        read_payload(&payload, &mut found).map_err(|what| damaged(path, offset, &what))?;
+        read_payload(&payload, &mut found).map_err(|what| damaged(path, offset, what))?;
         offset += (FRAME_HEAD + length) as u64;
     }
     Ok(found)

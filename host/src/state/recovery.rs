@@ -193,21 +193,43 @@ proptest! {
             bytes.truncate(cut);
             let path = path.clone();
             let first = whole.iter().find(|frame| frame.segment == path).unwrap();
-            if cut > MAGIC_BYTES && cut < first.end {
+            if cut < first.end {
                 let error = restore(&files).map(|_| ()).unwrap_err();
                 prop_assert!(matches!(error, ChangelogError::Damaged { .. }), "no crash cuts a first frame: {}", error);
                 continue;
             }
             let (seen, lengths) = restore(&files).unwrap();
-            // Before the first segment's first frame there is nothing.
-            let Some(expected) = last_before(&whole, &path, cut) else {
-                prop_assert_eq!(seen.positions, Positions::default());
-                continue;
-            };
+            let expected = last_before(&whole, &path, cut).unwrap();
             prop_assert_eq!(&seen, &expected.seen, "cut at {}", cut);
             if expected.segment == path {
                 prop_assert_eq!(lengths.last(), Some(&(expected.end as u64)), "cut off behind the last whole frame");
             }
+        }
+    }
+
+    #[test]
+    fn what_is_missing_in_the_middle_is_missed(steps in steps(), which: Index, frames: Index) {
+        let (files, whole) = run(&steps);
+        prop_assume!(files.len() > 1);
+        // The whole segment, or so many of its last frames. The oldest one may have expired, and the last one's end is
+        // as a crash leaves it.
+        let which = which.index(files.len() - 1);
+        let path = &files[which].0;
+        let ends: Vec<usize> = whole.iter().filter(|frame| frame.segment == *path).map(|frame| frame.end).collect();
+        let mut damaged = files.clone();
+        match ends[..ends.len() - 1].get(frames.index(ends.len())) {
+            Some(end) => damaged[which].1.truncate(*end),
+            None if which > 0 => drop(damaged.remove(which)),
+            None => return Ok(()),
+        }
+        let next = files[which + 1].0.file_name();
+        match restore(&damaged) {
+            Err(ChangelogError::Damaged { path, offset, what }) => {
+                prop_assert_eq!(path.file_name(), next);
+                prop_assert_eq!(offset, MAGIC_BYTES as u64);
+                prop_assert!(what.contains("missing before it"), "{}", what);
+            }
+            other => prop_assert!(false, "{:?}", other.map(|_| ())),
         }
     }
 
@@ -224,7 +246,7 @@ proptest! {
             let begins = last_before(&whole, &path, at).filter(|frame| frame.segment == path).map_or(MAGIC_BYTES, |frame| frame.end);
             let in_last_frame = last && !whole.iter().any(|frame| frame.segment == path && frame.end > at && frame.end < length);
             match restore(&files) {
-                Err(ChangelogError::Foreign(named)) => {
+                Err(ChangelogError::Foreign(named) | ChangelogError::Format { path: named, .. }) => {
                     prop_assert!(at < MAGIC_BYTES);
                     prop_assert_eq!(named.file_name(), path.file_name());
                 }
@@ -235,9 +257,8 @@ proptest! {
                 Err(other) => prop_assert!(false, "{}", other),
                 Ok((seen, _)) => {
                     prop_assert!(in_last_frame, "byte {} of {} was passed over", at, length);
-                    let expected = last_before(&whole, &path, begins).map(|frame| frame.seen.clone());
-                    let nothing = || Seen { positions: Positions::default(), totals: Totals::default(), replay: Replay::default(), entries: seen.entries.clone() };
-                    prop_assert_eq!(&seen, &expected.unwrap_or_else(nothing), "torn off: the frame at {}", begins);
+                    let expected = last_before(&whole, &path, begins).unwrap();
+                    prop_assert_eq!(&seen, &expected.seen, "torn off: the frame at {}", begins);
                 }
             }
         }

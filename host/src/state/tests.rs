@@ -100,6 +100,47 @@ fn damage_before_the_last_frame_is_an_error_that_names_the_file() {
 }
 
 #[test]
+fn a_segment_that_was_taken_away_is_missed() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut segments = Vec::new();
+    for n in 1..=3 {
+        let (mut changelog, _, mut state) = open(folder.path(), 0, 0).unwrap();
+        commit(&mut changelog, &mut state, n, None);
+        segments.push(last_segment(folder.path()));
+    }
+    let middle = fs::read(&segments[1]).unwrap();
+    fs::remove_file(&segments[1]).unwrap();
+    let message = open(folder.path(), 0, 0).unwrap_err().to_string();
+    let name = segments[2].file_name().unwrap().to_str().unwrap();
+    assert!(message.contains(&format!("{name}` is damaged at byte 8")), "{message}");
+    assert!(message.contains("the frames 3 to 4 are missing before it; restore the file from a backup"), "{message}");
+    fs::write(&segments[1], middle).unwrap();
+    assert_eq!(open(folder.path(), 0, 0).unwrap().1.totals.consumed, 30);
+}
+
+#[test]
+fn a_segment_of_another_format_or_without_its_first_frame_is_told_apart_from_a_foreign_file() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(open(folder.path(), 0, 0).unwrap());
+    let segment = last_segment(folder.path());
+    for (content, words) in [
+        (b"MSCLOG00 and more".as_slice(), "has changelog format 00, and this version reads format 01"),
+        (b"MSCLOG12", "has changelog format 12, and this version reads format 01"),
+        (b"MSCLOGxx", "is no changelog, although its name says so"),
+        (b"{\"json\": 1}", "is no changelog, although its name says so"),
+        (b"", "is damaged at byte 0: it ends there"),
+        (b"MSCL", "is damaged at byte 4: it ends there"),
+        (b"MSCLOG01", "is damaged at byte 8: its first frame is missing"),
+        (b"MSCLOG01\x09\0", "is damaged at byte 8"),
+    ] {
+        fs::write(&segment, content).unwrap();
+        let message = open(folder.path(), 0, 0).unwrap_err().to_string();
+        assert!(message.contains(words), "{message}");
+        assert!(message.contains("move the folder away to begin anew"), "{message}");
+    }
+}
+
+#[test]
 fn a_second_process_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let first = open(folder.path(), 0, 0).unwrap();

@@ -45,7 +45,9 @@ fn a_file_that_is_no_segment_is_named() {
     let (folder, segment) = with_state();
     std::fs::write(&segment, "hello").expect("writing the segment");
     let name = segment.file_name().and_then(|name| name.to_str()).expect("a name");
-    folder.run(&["run"]).assert(1, &[name, "is not a changelog of this version"]);
+    folder
+        .run(&["run"])
+        .assert(1, &[name, "is no changelog, although its name says so; restore the file from a backup"]);
 }
 
 #[test]
@@ -63,7 +65,10 @@ fn a_segment_of_another_version_is_named_and_what_can_be_done_is_said() {
     bytes[..8].copy_from_slice(b"MSCLOG00");
     std::fs::write(&segment, bytes).expect("writing");
     let name = segment.file_name().and_then(|name| name.to_str()).expect("a name");
-    folder.run(&["run"]).assert(1, &[name, "is not a changelog of this version; move the folder away to begin anew"]);
+    folder.run(&["run"]).assert(
+        1,
+        &[name, "has changelog format 00, and this version reads format 01; go on with the version that wrote it"],
+    );
 }
 
 #[test]
@@ -77,17 +82,26 @@ fn a_segment_that_ends_early_with_later_ones_behind_it_is_named() {
     folder.run(&["run"]).assert(1, &[name, "is damaged at byte", "restore the file from a backup"]);
 }
 
-/// A disk of 600 KiB, in a mount namespace of the host's own. `None`, said loudly, where the machine allows none.
-fn on_a_small_disk(folder: &Folder) -> Option<Process> {
-    let mount = "mount -t tmpfs -o size=600k tmpfs small && head -c 572k /dev/zero > small/filler";
+/// A host whose folder `small` is a disk made by `mount`, in a mount namespace of its own. `None`, said loudly, where the
+/// machine allows none.
+fn on_a_disk(folder: &Folder, mount: &str) -> Option<Process> {
     std::fs::create_dir(folder.path("small")).expect("a folder");
     let tried = Command::new("unshare").args(["-rm", "sh", "-c", mount]).current_dir(folder.path("")).status();
     if !tried.is_ok_and(|status| status.success()) {
-        millstream_tests::skip("`unshare -rm` and `mount`, which make a small disk, are not allowed here");
+        millstream_tests::skip("`unshare -rm` and `mount`, which make a disk, are not allowed here");
         return None;
     }
     let script = format!("{mount} && exec '{}' run --log-format text", binary().display());
     Some(Process::of(Command::new("unshare").args(["-rm", "sh", "-c", &script]).current_dir(folder.path(""))))
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_to_is_named_with_what_can_be_done() {
+    let host = "host = { data_dir = \"small/data\" }";
+    let folder = Folder::with(&format!("{host}{FROM_GENERATOR}sink = {{ url = \"discard:\" }}"));
+    let Some(process) = on_a_disk(&folder, "mount -t tmpfs -o ro tmpfs small") else { return };
+    let words = ["FAILED: cannot create `small/data/state/p`", "let this user write there, or name another `data_dir`"];
+    process.wait(PATIENCE).assert(1, &words);
 }
 
 #[test]
@@ -97,8 +111,10 @@ fn a_full_disk_is_waited_out_and_nothing_is_lost() {
          source = { url = \"generator:users\", rate = 20000, batch_records = 100, records = 60000 }\n\
          sink = { url = \"file:out.jsonl\" }\n",
     );
-    let Some(process) = on_a_small_disk(&folder) else { return };
-    process.until_it_says(&["cannot append to", "No space left on device", "trying again"], PATIENCE);
+    let mount = "mount -t tmpfs -o size=600k tmpfs small && head -c 572k /dev/zero > small/filler";
+    let Some(process) = on_a_disk(&folder, mount) else { return };
+    let words = ["cannot append to", "make room on its disk", "No space left on device", "trying again"];
+    process.until_it_says(&words, PATIENCE);
     // The process's own view of its files.
     let filler = format!("/proc/{}/root{}", process.id(), folder.path("small/filler").display());
     std::fs::remove_file(filler).expect("making room");
