@@ -17,6 +17,9 @@ pub enum LedgerError {
     /// The topic of the changelog.
     #[error(transparent)]
     Topic(#[from] TopicError),
+    /// Another host has the partition, and this one had not heard of it yet.
+    #[error("another host has taken over partition {0} and its state")]
+    TakenOver(i32),
 }
 
 impl LedgerError {
@@ -25,6 +28,7 @@ impl LedgerError {
         match self {
             Self::Files(error) => error.is_retryable(),
             Self::Topic(error) => error.retryable,
+            Self::TakenOver(_) => false,
         }
     }
 }
@@ -103,14 +107,15 @@ impl Ledger {
         match self {
             Self::Files(changelog, _) => changelog.intend(positions, time_ms)?,
             Self::Topic(topic, owned) => {
-                let mut frames = Vec::new();
+                let (mut next, mut frames) = (Vec::new(), Vec::new());
                 for (partition, until) in positions.iter() {
                     let Some(owned) = owned.get_mut(&partition) else { return Err(topic.not_ours(partition).into()) };
                     owned.seq += 1;
                     owned.replay.add(partition, until, time_ms);
-                    frames.push((partition, topic.frame(owned, &[], &|_| false, time_ms)));
+                    frames.push(topic.frame(owned, &[], &|_| false, time_ms));
+                    next.push(owned.clone());
                 }
-                topic.append(frames, time_ms).await?;
+                append(topic, owned, next, frames, time_ms).await?;
             }
         }
         Ok(())
@@ -131,19 +136,32 @@ impl Ledger {
                 *totals = next;
             }
             Self::Topic(topic, owned) => {
-                let mut next: Vec<Owned> = Vec::new();
-                let mut frames = Vec::new();
+                let (mut next, mut frames) = (Vec::new(), Vec::new());
                 for (partition, tally) in entry.tally {
                     let Some(owned) = owned.get(partition) else { return Err(topic.not_ours(*partition).into()) };
                     let owned = owned.after(tally, positions.next_offset(*partition));
                     let ours = |row: u32| entry.partitions.get(row as usize) == Some(partition) && (entry.durable)(row);
-                    frames.push((*partition, topic.frame(&owned, writes, &ours, time_ms)));
+                    frames.push(topic.frame(&owned, writes, &ours, time_ms));
                     next.push(owned);
                 }
-                topic.append(frames, time_ms).await?;
-                owned.extend(next.into_iter().map(|next| (next.partition, next)));
+                append(topic, owned, next, frames, time_ms).await?;
             }
         }
         Ok(())
     }
+}
+
+/// Appends frames; only then partitions are as the frames say.
+async fn append(
+    topic: &TopicLog,
+    owned: &mut BTreeMap<i32, Owned>,
+    mut next: Vec<Owned>,
+    frames: Vec<Vec<u8>>,
+    time_ms: i64,
+) -> Result<(), LedgerError> {
+    if let Some(partition) = topic.append_frames(&mut next, frames, time_ms).await? {
+        return Err(LedgerError::TakenOver(partition));
+    }
+    owned.extend(next.into_iter().map(|next| (next.partition, next)));
+    Ok(())
 }

@@ -204,6 +204,7 @@ async fn live_until(
         resume,
         versions: versions.clone(),
         meter: meter.clone(),
+        stop: stopper.listen(),
         runtime: tokio::runtime::Handle::current(),
     };
     let worker = Worker::new(parts, &tasks).map_err(worker_failed)?;
@@ -238,6 +239,13 @@ async fn live_until(
     match written {
         Err(Ended::Ledger(LedgerError::Files(error))) => return Err(error.into()),
         Err(Ended::Ledger(LedgerError::Topic(error))) => return Err(error.into()),
+        Err(Ended::Ledger(error @ LedgerError::TakenOver(_))) => {
+            tracing::warn!(
+                pipeline = %name,
+                "{error}; beginning anew from the last commit (if this goes on, two groups of hosts share one state topic)"
+            );
+            return Ok(None);
+        }
         Err(Ended::Abandoned(abandoned)) => {
             return Ok(Some(Ending::Abandoned { records: abandoned.rows, why: abandoned.why }));
         }

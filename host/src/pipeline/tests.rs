@@ -168,6 +168,7 @@ async fn live(folder: &Path, batches: Vec<Arc<Batch>>, sink: FakeSink, dead: Fak
         resume: restored.positions.clone(),
         versions: Versions::new("p", folder),
         meter: meter.clone(),
+        stop: stopper.listen(),
         runtime: tokio::runtime::Handle::current(),
     };
     let worker = Worker::new(parts, &tasks).unwrap();

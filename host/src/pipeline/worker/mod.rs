@@ -27,7 +27,7 @@ use self::{
     lanes::{Ahead, Lanes},
 };
 use super::{
-    Meter,
+    Meter, Stop,
     copying::Copying,
     trial::{Trial, Verdict},
     versions::Versions,
@@ -117,6 +117,8 @@ pub(super) struct Parts {
     pub resume: Positions,
     pub versions: Versions,
     pub meter: Meter,
+    /// While it is told to stop, no state is restored: nobody reads the partitions any more.
+    pub stop: Stop,
     pub runtime: tokio::runtime::Handle,
 }
 
@@ -434,9 +436,10 @@ impl Worker {
                     let _ = done.send(Positions::default());
                     return Ok(());
                 };
-                let made = &self.parts.made;
-                let gone = || made.is_closed();
-                let owned = self.parts.chain.with_states(|states| topic.take_over(&partitions, states, &gone))?;
+                let (made, stop) = (&self.parts.made, &self.parts.stop);
+                let off = || made.is_closed() || stop.is_draining();
+                let owned = self.parts.chain.with_states(|states| topic.take_over(&partitions, states, &off))?;
+                let Some(owned) = owned else { return Ok(()) };
                 let next: Positions = owned.iter().filter_map(|owned| Some((owned.partition, owned.next?))).collect();
                 let migrated = self.parts.chain.take_over_restored()?;
                 topic.keeps(&self.parts.chain.state_versions());

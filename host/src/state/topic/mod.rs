@@ -19,7 +19,7 @@ use futures::future::join_all;
 use rdkafka::{
     ClientConfig,
     error::{KafkaError, RDKafkaErrorCode},
-    producer::{FutureProducer, FutureRecord},
+    producer::{FutureProducer, FutureRecord, Producer},
     util::Timeout,
 };
 
@@ -60,6 +60,8 @@ pub struct Owned {
     pub partition: i32,
     /// Offset of our claim.
     pub claim: i64,
+    /// Offset of the last message that we appended.
+    pub at: i64,
     /// Sequence number of the last frame.
     pub seq: u64,
     /// The next offset of the source to read; `None` where nothing was committed yet.
@@ -89,7 +91,7 @@ pub struct TopicLog {
     url: String,
     topic: String,
     settings: ClientConfig,
-    producer: FutureProducer<Quiet>,
+    producer: Mutex<FutureProducer<Quiet>>,
     runtime: tokio::runtime::Handle,
     /// Entries older than that are not read; `None` where some live for ever.
     longest_ttl_s: Option<Seconds>,
@@ -118,12 +120,7 @@ impl TopicLog {
         let longest_ttl_s =
             stages.values().map(StageState::longest_ttl_s).try_fold(0, |longest, ttl| ttl.map(|ttl| longest.max(ttl)));
         admin::ensure(&settings, config, partitions, longest_ttl_s).await?;
-        let mut producing = settings.clone();
-        producing.set("enable.idempotence", "true");
-        producing.set("acks", "all");
-        let producer = producing
-            .create_with_context(Quiet(BrokerLog::new(&url)))
-            .map_err(|e| error(kafka::words(&e), None, false))?;
+        let producer = produce(&settings, &url).map_err(|e| error(kafka::words(&e), None, false))?.into();
         let runtime = tokio::runtime::Handle::current();
         let (topic, versions) = (config.topic.clone(), Mutex::default());
         Ok(Self { url, topic, settings, producer, runtime, longest_ttl_s, versions })
@@ -168,18 +165,50 @@ impl TopicLog {
         bytes
     }
 
+    /// Appends a frame for each of these partitions, as [`Self::append`] does. Returns the partition, if any, that another
+    /// host has claimed since: nothing that is appended there counts any more.
+    pub async fn append_frames(
+        &self,
+        owned: &mut [Owned],
+        frames: Vec<Vec<u8>>,
+        time_ms: i64,
+    ) -> Result<Option<i32>, TopicError> {
+        let messages = owned.iter().map(|owned| owned.partition).zip(frames).collect();
+        let offsets = self.append(messages, time_ms).await?;
+        for (owned, offset) in owned.iter_mut().zip(offsets) {
+            // Between them may be a late frame of another host, or one of ours that was not acknowledged in time.
+            let after = std::mem::replace(&mut owned.at, offset);
+            let claimed = || self.claimed_between(owned.partition, after, offset);
+            if offset != after + 1 && tokio::task::block_in_place(claimed)? {
+                return Ok(Some(owned.partition));
+            }
+        }
+        Ok(None)
+    }
+
     /// Appends a message to each partition, and returns once all replicas have all of them. What failed may be
     /// appended again as a whole: a frame that is there twice counts once.
     pub async fn append(&self, messages: Vec<(i32, Vec<u8>)>, time_ms: i64) -> Result<Vec<i64>, TopicError> {
+        let producer = self.producer()?;
         let sent = messages.iter().map(|(partition, bytes)| {
             let record: FutureRecord<'_, (), [u8]> =
                 FutureRecord::to(&self.topic).partition(*partition).payload(bytes.as_slice()).timestamp(time_ms);
-            self.producer.send(record, Timeout::Never)
+            producer.send(record, Timeout::Never)
         });
         let sent = join_all(sent).await;
         sent.into_iter()
             .map(|sent| sent.map(|delivery| delivery.offset).map_err(|(error, _)| self.not_appended(&error)))
             .collect()
+    }
+
+    /// The producer; another one after an error that it cannot go on after.
+    fn producer(&self) -> Result<FutureProducer<Quiet>, TopicError> {
+        let mut producer = self.producer.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((code, reason)) = producer.client().fatal_error() {
+            tracing::warn!(state = %self.url, %code, "kafka: the producer is replaced: {reason}");
+            *producer = produce(&self.settings, &self.url).map_err(|e| self.error(kafka::words(&e), None, true))?;
+        }
+        Ok(producer.clone())
     }
 
     /// A commit of a partition that was never taken over: a fault of the host.
@@ -195,9 +224,27 @@ impl TopicLog {
         self.error(format!("cannot append: {}", kafka::words(error)), hint, retryable)
     }
 
+    /// One whose broker never answers.
+    #[cfg(test)]
+    pub(crate) fn without_broker() -> Self {
+        let mut settings = ClientConfig::new();
+        settings.set("bootstrap.servers", "127.0.0.1:1").set("log_level", "0");
+        let (runtime, topic) = (tokio::runtime::Handle::current(), "state".to_owned());
+        let producer = produce(&settings, "").unwrap_or_else(|error| unreachable!("{error}")).into();
+        let (url, longest_ttl_s, versions) = ("kafka://127.0.0.1:1/state".to_owned(), None, Mutex::default());
+        Self { url, topic, settings, producer, runtime, longest_ttl_s, versions }
+    }
+
     fn error(&self, message: String, hint: Option<&str>, retryable: bool) -> TopicError {
         TopicError { url: self.url.clone(), message, hint: hint.map(str::to_owned), retryable }
     }
+}
+
+/// A producer that never writes twice and waits for all replicas.
+fn produce(settings: &ClientConfig, url: &str) -> Result<FutureProducer<Quiet>, KafkaError> {
+    let mut settings = settings.clone();
+    settings.set("enable.idempotence", "true").set("acks", "all");
+    settings.create_with_context(Quiet(BrokerLog::new(url)))
 }
 
 /// How long a question to the broker may take.
@@ -206,4 +253,23 @@ const ASK: Duration = Duration::from_secs(10);
 fn now_ms() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     since.map_or(0, |since| since.as_millis() as i64)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use rdkafka::{bindings::rd_kafka_test_fatal_error, types::RDKafkaRespErr};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_producer_that_cannot_go_on_is_replaced() {
+        let log = TopicLog::without_broker();
+        let broken = log.producer().unwrap();
+        let (code, reason) = (RDKafkaRespErr::RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER, c"as told");
+        // SAFETY: the client is alive, and copies the text.
+        unsafe { rd_kafka_test_fatal_error(broken.client().native_ptr(), code, reason.as_ptr()) };
+        assert!(broken.client().fatal_error().is_some());
+        assert!(log.producer().unwrap().client().fatal_error().is_none());
+    }
 }

@@ -12,7 +12,7 @@ use rdkafka::{
 };
 
 use super::{
-    ASK, Owned, TopicError, TopicLog,
+    Owned, TopicError, TopicLog,
     message::{Fence, Kind, head, parse},
     now_ms,
 };
@@ -32,6 +32,10 @@ const REPORT_EVERY: Duration = Duration::from_secs(2);
 const AGAIN: Duration = Duration::from_secs(1);
 /// Without a message for that long the broker is asked anew.
 const STALL: Duration = Duration::from_secs(15);
+/// How long one question may take. Short, as a stop has to wait for it; what is not answered is asked again.
+const ASK: Duration = Duration::from_secs(2);
+/// How soon it is noticed that nobody waits for the state any more.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// A partition while it is read.
 struct Reading {
@@ -43,55 +47,68 @@ struct Reading {
 }
 
 impl TopicLog {
-    /// Claims the partitions and restores their state on top of what `stages` hold. Waits out a broker that is away,
-    /// until `given_up` says so.
+    /// Claims the partitions and restores their state on top of what `stages` hold. Waits out a broker that is away.
+    /// `None`: it was `called_off` before all was there.
     pub fn take_over(
         &self,
         partitions: &[i32],
         stages: &mut BTreeMap<String, StageState>,
-        given_up: &dyn Fn() -> bool,
-    ) -> Result<Vec<Owned>, TopicError> {
+        called_off: &dyn Fn() -> bool,
+    ) -> Result<Option<Vec<Owned>>, TopicError> {
         let began = Instant::now();
-        loop {
-            match self.try_take_over(partitions, stages, given_up) {
-                Ok(owned) => {
+        let mut claims = None;
+        while !called_off() {
+            // A claim stays one however often reading fails; each further one would bury the last frame deeper.
+            let step = match &claims {
+                None => self.claim(partitions, called_off).map(|made| {
+                    claims = made;
+                    None
+                }),
+                Some(claims) => self.restore(partitions, claims, stages, called_off),
+            };
+            match step {
+                Ok(Some(owned)) => {
                     let entries = stages.values().map(StageState::len).sum::<usize>();
                     tracing::info!(
                         state = %self.url, ?partitions, entries, ms = began.elapsed().as_millis() as u64, "state restored"
                     );
-                    return Ok(owned);
+                    return Ok(Some(owned));
                 }
-                Err(error) if !error.retryable || given_up() => return Err(error),
+                Ok(None) => {}
+                Err(error) if !error.retryable => return Err(error),
                 Err(error) => {
                     tracing::warn!("{error}; trying again");
-                    std::thread::sleep(AGAIN);
+                    self.runtime.block_on(until(called_off, tokio::time::sleep(AGAIN)));
                 }
             }
         }
+        Ok(None)
     }
 
-    fn try_take_over(
-        &self,
-        partitions: &[i32],
-        stages: &mut BTreeMap<String, StageState>,
-        given_up: &dyn Fn() -> bool,
-    ) -> Result<Vec<Owned>, TopicError> {
-        if partitions.is_empty() {
-            return Ok(Vec::new());
-        }
+    /// Appends a claim to each partition. `None` where it was called off.
+    fn claim(&self, partitions: &[i32], called_off: &dyn Fn() -> bool) -> Result<Option<Vec<i64>>, TopicError> {
         let host = format!("{}", std::process::id());
         let claims = partitions.iter().map(|partition| {
             let mut bytes = head(Kind::Claim, 0);
             bytes.extend_from_slice(host.as_bytes());
             (*partition, bytes)
         });
-        let claims = self.runtime.block_on(self.append(claims.collect(), now_ms()))?;
-        let owned = self.read_up_to(partitions, &claims, false, stages, given_up)?;
-        if owned.iter().all(|owned| owned.next.is_some()) {
+        self.runtime.block_on(until(called_off, self.append(claims.collect(), now_ms()))).transpose()
+    }
+
+    fn restore(
+        &self,
+        partitions: &[i32],
+        claims: &[i64],
+        stages: &mut BTreeMap<String, StageState>,
+        called_off: &dyn Fn() -> bool,
+    ) -> Result<Option<Vec<Owned>>, TopicError> {
+        let owned = self.read_up_to(partitions, claims, false, stages, called_off)?;
+        if owned.as_ref().is_none_or(|owned| owned.iter().all(|owned| owned.next.is_some())) {
             return Ok(owned);
         }
         // Nothing was committed yet, or hosts claimed without committing and the last commit lies further back.
-        self.read_up_to(partitions, &claims, true, stages, given_up)
+        self.read_up_to(partitions, claims, true, stages, called_off)
     }
 
     fn read_up_to(
@@ -100,9 +117,9 @@ impl TopicLog {
         claims: &[i64],
         whole: bool,
         stages: &mut BTreeMap<String, StageState>,
-        given_up: &dyn Fn() -> bool,
-    ) -> Result<Vec<Owned>, TopicError> {
-        let failed = |error: KafkaError| self.error(format!("cannot read: {}", kafka::words(&error)), None, true);
+        called_off: &dyn Fn() -> bool,
+    ) -> Result<Option<Vec<Owned>>, TopicError> {
+        let failed = |error: KafkaError| self.not_read(&error);
         let consumer = self.reader().map_err(failed)?;
         let starts = if whole { BTreeMap::new() } else { self.starts(&consumer, partitions).map_err(failed)? };
         let mut list = TopicPartitionList::new();
@@ -116,7 +133,9 @@ impl TopicLog {
             reading.insert(*partition, Reading { claim, start, at: start, fence, restored });
         }
         consumer.assign(&list).map_err(failed)?;
-        self.read(&consumer, &mut reading, stages, given_up)?;
+        if !self.read(&consumer, &mut reading, stages, called_off)? {
+            return Ok(None);
+        }
         for (stage, state) in stages.iter() {
             self.keeps(&state.older_versions().map(|version| (stage.clone(), version)).collect());
         }
@@ -129,9 +148,33 @@ impl TopicLog {
             }
             let Restored { positions, totals, replay, .. } = reading.restored;
             let next = positions.next_offset(partition);
-            Owned { partition, claim: reading.claim, seq: reading.fence.seq(), next, totals, replay }
+            let (claim, seq) = (reading.claim, reading.fence.seq());
+            Owned { partition, claim, at: claim, seq, next, totals, replay }
         };
-        Ok(reading.into_iter().map(owned).collect())
+        Ok(Some(reading.into_iter().map(owned).collect()))
+    }
+
+    /// Whether another host has claimed the partition between these two offsets.
+    pub(super) fn claimed_between(&self, partition: i32, after: i64, before: i64) -> Result<bool, TopicError> {
+        let failed = |error: KafkaError| self.not_read(&error);
+        let consumer = self.reader().map_err(failed)?;
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(&self.topic, partition, Offset::Offset(after + 1)).map_err(failed)?;
+        consumer.assign(&list).map_err(failed)?;
+        let began = Instant::now();
+        while began.elapsed() < ASK {
+            match consumer.poll(ASK / 10) {
+                Some(Ok(message)) if message.offset() >= before => return Ok(false),
+                Some(Ok(message)) => {
+                    if parse(message.payload().unwrap_or_default()).is_some_and(|(kind, ..)| kind == Kind::Claim) {
+                        return Ok(true);
+                    }
+                }
+                Some(Err(error)) if is_fatal(&error) => return Err(failed(error)),
+                _ => {}
+            }
+        }
+        Err(self.error(format!("no frame arrived within {ASK:?}"), None, true))
     }
 
     fn reader(&self) -> Result<BaseConsumer<Quiet>, KafkaError> {
@@ -160,16 +203,20 @@ impl TopicLog {
         Ok(starts.filter(|(_, offset)| *offset >= 0).collect())
     }
 
+    /// Reads up to the claims. `false` where it was called off.
     fn read(
         &self,
         consumer: &BaseConsumer<Quiet>,
         reading: &mut BTreeMap<i32, Reading>,
         stages: &mut BTreeMap<String, StageState>,
-        given_up: &dyn Fn() -> bool,
-    ) -> Result<(), TopicError> {
+        called_off: &dyn Fn() -> bool,
+    ) -> Result<bool, TopicError> {
         let mut restore = Restore::new(stages);
         let (mut heard, mut reported) = (Instant::now(), Instant::now());
         while reading.values().any(|reading| reading.at <= reading.claim) {
+            if called_off() {
+                return Ok(false);
+            }
             if reported.elapsed() >= REPORT_EVERY {
                 reported = Instant::now();
                 let done: i64 = reading.values().map(|reading| reading.at - reading.start).sum();
@@ -179,9 +226,9 @@ impl TopicLog {
             let message = match consumer.poll(Duration::from_millis(100)) {
                 Some(Ok(message)) => message,
                 Some(Err(error)) if is_fatal(&error) => {
-                    return Err(self.error(format!("cannot read: {}", kafka::words(&error)), None, true));
+                    return Err(self.not_read(&error));
                 }
-                _ if given_up() || heard.elapsed() >= STALL => {
+                _ if heard.elapsed() >= STALL => {
                     return Err(self.error(format!("no frame arrived within {STALL:?}"), None, true));
                 }
                 _ => continue,
@@ -211,12 +258,29 @@ impl TopicLog {
                 }
             }
         }
-        Ok(())
+        Ok(true)
+    }
+
+    fn not_read(&self, error: &KafkaError) -> TopicError {
+        self.error(format!("cannot read: {}", kafka::words(error)), None, true)
     }
 
     fn damaged(&self, partition: i32, offset: i64, what: &str) -> TopicError {
         let hint = "something else writes to this topic, or a newer version did; name another topic to begin anew";
         self.error(format!("partition {partition} has a bad message at offset {offset}: {what}"), Some(hint), false)
+    }
+}
+
+/// What comes of `future`, unless it is called off before.
+async fn until<T>(called_off: &dyn Fn() -> bool, future: impl Future<Output = T>) -> Option<T> {
+    let off = async {
+        while !called_off() {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    };
+    tokio::select! {
+        result = future => Some(result),
+        () = off => None,
     }
 }
 
@@ -227,4 +291,38 @@ fn is_fatal(error: &KafkaError) -> bool {
         kafka::is_refusal(code)
             || matches!(code, RDKafkaErrorCode::OffsetOutOfRange | RDKafkaErrorCode::UnknownTopicOrPartition)
     })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    };
+
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_stop_does_not_wait_for_a_broker_that_is_away() {
+        let log = Arc::new(TopicLog::without_broker());
+        let off = Arc::new(AtomicBool::new(false));
+        let (of, log) = (off.clone(), log.clone());
+        let (began, begins) = std::sync::mpsc::channel();
+        let taken = std::thread::spawn(move || {
+            let called_off = || {
+                began.send(()).ok();
+                of.load(Ordering::Relaxed)
+            };
+            log.take_over(&[0, 1], &mut BTreeMap::new(), &called_off)
+        });
+        // The claim is under way, and cannot be acknowledged.
+        begins.recv().unwrap();
+        begins.recv().unwrap();
+        let asked = Instant::now();
+        off.store(true, Ordering::Relaxed);
+        let taken = tokio::task::spawn_blocking(|| taken.join().unwrap()).await.unwrap();
+        assert!(matches!(taken, Ok(None)));
+        assert!(asked.elapsed() < Duration::from_secs(2), "called off after {:?}", asked.elapsed());
+    }
 }

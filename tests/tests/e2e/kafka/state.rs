@@ -48,20 +48,28 @@ impl Host {
             std::thread::spawn(move || (log.take_over(&partitions, &mut stages, &|| false).unwrap(), stages));
         let (owned, stages) = tokio::task::spawn_blocking(|| restored.join().unwrap()).await.unwrap();
         self.stages = stages;
+        owned.unwrap()
+    }
+
+    /// Commits a key seen in a partition, which is still ours.
+    async fn commit(&mut self, owned: &Owned, key: &str) -> Owned {
+        let (owned, lost) = self.try_commit(owned, key).await;
+        assert_eq!(lost, None, "nobody else has claimed partition {}", owned.partition);
         owned
     }
 
-    /// Commits a key seen in a partition.
-    async fn commit(&mut self, owned: &Owned, key: &str) -> Owned {
+    /// Commits a key seen in a partition. Says whether another host has claimed it meanwhile.
+    async fn try_commit(&mut self, owned: &Owned, key: &str) -> (Owned, Option<i32>) {
         let state = self.stages.get_mut("dedup").unwrap();
         assert!(state.put_if_absent(0, 0, key.as_bytes(), seconds()).unwrap(), "{key} is new");
         let writes = state.take_writes();
         let added = Totals { consumed: 1, written: 1, ..Totals::default() };
-        let owned = owned.after(&added, Some(owned.next.unwrap_or(0) + 1));
+        let mut owned = [owned.after(&added, Some(owned.next.unwrap_or(0) + 1))];
         let now_ms = i64::from(seconds()) * 1000;
-        let frame = self.log.frame(&owned, &[("dedup", &writes)], &|_| true, now_ms);
-        self.log.append(vec![(owned.partition, frame)], now_ms).await.unwrap();
-        owned
+        let frame = self.log.frame(&owned[0], &[("dedup", &writes)], &|_| true, now_ms);
+        let lost = self.log.append_frames(&mut owned, vec![frame], now_ms).await.unwrap();
+        let [owned] = owned;
+        (owned, lost)
     }
 
     fn has_seen(&mut self, key: &str) -> bool {
@@ -89,9 +97,10 @@ async fn state_moves_with_its_partition_and_a_zombie_cannot_add_to_it() {
         assert_eq!((taken[0].next, taken[0].totals.consumed, taken[0].totals.drift()), (Some(2), 2, 0));
         assert_eq!(["a", "b", "c"].map(|key| second.has_seen(key)), [true, false, true]);
 
-        // The first host does not know yet: its late frame is there, and counts for nobody.
-        first.commit(&zero, "zombie").await;
+        // The first host does not know yet: its late frame is there, and counts for nobody. But now it knows.
+        assert_eq!(first.try_commit(&zero, "zombie").await.1, Some(0));
         first.commit(&one, "d").await;
+        // A frame of a host that had lost the partition takes it from nobody.
         let mine = second.commit(&taken[0], "e").await;
 
         let mut third = Host::start(&topic, 2, ttl_ms).await;
