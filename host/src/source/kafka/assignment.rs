@@ -41,11 +41,16 @@ impl Reader<'_> {
         };
         let (mut list, mut extents) = (TopicPartitionList::new(), BTreeMap::new());
         for (partition, known) in known {
-            if let (None, Some(committed)) = (known.changelog, known.committed) {
+            if let Some(committed) =
+                known.committed.filter(|committed| known.changelog.is_none_or(|at| at < *committed))
+            {
+                let state =
+                    known.changelog.map_or("nothing".to_owned(), |at| format!("records up to offset {at} alone"));
                 tracing::warn!(
                     url = %self.task.url, group = %self.task.group, partition, committed,
-                    "the group has read this partition before and the state here knows nothing of it: going on at the group's \
-                     position, without what stages kept of earlier records"
+                    "the group has read more of this partition than the state here knows of, which is {state} (another host \
+                     read it, or the state is an older one): going on at the group's position, without what stages kept of \
+                     what lies between"
                 );
             }
             let at = match begin(known, self.task.start) {
