@@ -15,6 +15,7 @@ mod scenario;
 mod sizes;
 mod trial;
 mod watch;
+mod wire;
 
 use std::{
     fs::File,

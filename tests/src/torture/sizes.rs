@@ -104,7 +104,7 @@ impl Sizes {
             (Name::Stop, false) => (500_000, 50, 0),
             (Name::Stop, true) => (20_000, 5, 0),
             (Name::Cassandra, false) => (500_000, 10, 60),
-            (Name::Cassandra, true) => (20_000, 2, 6),
+            (Name::Cassandra, true) => (20_000, 3, 6),
             (Name::Kafka, false) => (500_000, 5, 0),
             (Name::Kafka, true) => (20_000, 1, 0),
             (Name::Group, false) => (500_000, 0, 180),

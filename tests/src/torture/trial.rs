@@ -67,6 +67,8 @@ pub struct Tuning {
     pub sink_timeout: Option<Duration>,
     /// Plugins in the host's own folder, and an admin address, so that versions can be swapped.
     pub admin: Option<std::net::SocketAddr>,
+    /// Where the host finds Cassandra, if not at its own address.
+    pub cassandra: Option<std::net::SocketAddr>,
     /// Most that is fetched ahead. A whole trial fits into the default, and would never notice that Kafka was away.
     pub prefetch_kib: Option<u32>,
 }
@@ -126,7 +128,8 @@ impl Trial<'_> {
     }
 
     fn config(&self, name: &str) -> String {
-        let (kafka, cassandra) = (self.engines.kafka.address(), self.engines.cassandra.address());
+        let kafka = self.engines.kafka.address();
+        let cassandra = self.tuning.cassandra.map_or_else(|| self.engines.cassandra.address(), |at| at.to_string());
         let (topic, letters, table) = (self.topic(), self.letters(), self.table());
         let plugins = match self.tuning.admin {
             Some(_) => ".".to_owned(),

@@ -12,6 +12,7 @@ use crate::{
     host::{Home, Host},
     trial::Trial,
     watch::Watch,
+    wire::Wire,
 };
 
 /// The host's memory stays below this.
@@ -25,6 +26,9 @@ const PREFETCH_KIB: u32 = 512;
 const LONGEST_DOWN_MS: u64 = 3_000;
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
+/// How long writes time out at a stretch: several of the host's attempts.
+const TIMING_OUT: Duration = Duration::from_secs(5);
+
 /// What an engine suffers.
 #[derive(Clone, Copy, Debug)]
 enum Outage {
@@ -34,12 +38,16 @@ enum Outage {
     Restarted { down: Duration },
     /// Stands still, with its connections open.
     Frozen(Duration),
+    /// Answers every write with a timeout, and carries out some of them.
+    TimingOut(Duration),
 }
 
 /// Breaks one kind of engine so many times in one run.
 pub fn run(trial: &mut Trial<'_>, kind: Kind, outages: u64, freeze: Duration) -> Result<String> {
     trial.tuning.sink_timeout = Some(SINK_TIMEOUT);
     trial.tuning.prefetch_kib = (kind == Kind::Kafka).then_some(PREFETCH_KIB);
+    let wire = (kind == Kind::Cassandra).then(|| Wire::to(trial.engines.cassandra.address())).transpose()?;
+    trial.tuning.cassandra = wire.as_ref().map(Wire::address);
     let service = match kind {
         Kind::Kafka => &trial.engines.kafka,
         Kind::Cassandra => &trial.engines.cassandra,
@@ -54,13 +62,16 @@ pub fn run(trial: &mut Trial<'_>, kind: Kind, outages: u64, freeze: Duration) ->
         let share = truth.records / (outages + 1);
         until(share * (number - 1) + trial.dice.below(share), &truth, &mut host, &mut watch)?;
         let down = Duration::from_millis(trial.dice.below(LONGEST_DOWN_MS));
-        let outage = match (kind, number % 3) {
-            (Kind::Kafka, 0 | 2) => Outage::Restarted { down },
-            (Kind::Kafka, _) | (Kind::Cassandra, 2) => Outage::Killed { down },
-            (Kind::Cassandra, 1) => Outage::Frozen(freeze),
-            (Kind::Cassandra, _) => Outage::Frozen(SINK_TIMEOUT + Duration::from_secs(1)),
+        let outage = match (kind, number % 3, number % 4) {
+            (Kind::Kafka, 1, _) | (Kind::Cassandra, _, 2) => Outage::Killed { down },
+            (Kind::Kafka, ..) | (Kind::Cassandra, _, 0) => Outage::Restarted { down },
+            (Kind::Cassandra, _, 1) => Outage::Frozen(freeze),
+            (Kind::Cassandra, ..) => Outage::TimingOut(TIMING_OUT),
         };
-        let (back, committed) = suffer(service, outage, &home)?;
+        let (back, committed) = match (outage, &wire) {
+            (Outage::TimingOut(time), Some(wire)) => time_out(wire, time, &home, &host)?,
+            _ => suffer(service, outage, &home)?,
+        };
         let took = recovery(&home, &mut host, back, committed)?;
         slowest = slowest.max(took);
         let peak = host.peak_kib() / 1024;
@@ -131,8 +142,23 @@ fn suffer(service: &Service, outage: Outage, home: &Home) -> Result<(Instant, u6
             service.resume()?;
             return Ok((Instant::now(), committed));
         }
+        Outage::TimingOut(_) => bail!("the engine itself does not time out"),
     }
     Ok((Instant::now(), home.changelog_bytes()))
+}
+
+/// Lets writes time out. Returns as `suffer` does.
+fn time_out(wire: &Wire, time: Duration, home: &Home, host: &Host) -> Result<(Instant, u64)> {
+    let before = wire.time_out(true);
+    std::thread::sleep(time);
+    let committed = home.changelog_bytes();
+    let answered = wire.time_out(false) - before;
+    let back = Instant::now();
+    let words = "received only 0 responses";
+    if answered == 0 || !std::fs::read_to_string(host.log())?.contains(words) {
+        bail!("{answered} writes were answered with a timeout, and `{words}` must be in {}", host.log().display());
+    }
+    Ok((back, committed))
 }
 
 /// From the engine's return to the first commit.
