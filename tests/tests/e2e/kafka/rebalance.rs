@@ -71,6 +71,27 @@ async fn partitions_move_to_a_new_member_and_back_without_a_gap_or_a_repeat() {
     topic.delete().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_whose_sink_is_away_for_longer_than_a_poll_interval_stays_in_its_group() {
+    let Some(topic) = Topic::named() else { return };
+    let topic = topic.create(4).await;
+    let written = write_round(&topic, 1).await;
+    let interval = Duration::from_millis(6_000);
+    let options = ["max.poll.interval.ms", "session.timeout.ms"].map(|name| (name.to_owned(), "6000".to_owned()));
+    let config = KafkaSource { options: options.into(), ..topic.source() };
+    let mut member = open(&config, Positions::default()).await.unwrap();
+    let one = BatchLimits { records: 1, ..limits() };
+    let mut taken = Batch::new("none".into());
+    while member.fill(&mut taken, &one).await.unwrap() != Filled::Records {}
+    // Nothing is committed: if it had to join again, all would come again.
+    tokio::time::sleep(interval + interval / 3).await;
+    assert_eq!(member.assigned(), 4);
+    let rest = drain(&mut member).await.unwrap();
+    let all: Vec<_> = texts(&taken).into_iter().chain(texts(&rest)).map(|text| (0, text)).collect();
+    assert_eq!(only_texts(&all), written);
+    topic.delete().await;
+}
+
 #[tokio::test]
 async fn records_read_ahead_of_a_revoked_partition_are_not_handed_out() {
     let Some(topic) = Topic::named() else { return };
