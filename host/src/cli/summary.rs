@@ -23,7 +23,7 @@ pub fn summary(reports: &[Report]) -> String {
     text.push_str(&align(&table));
     for report in reports {
         let run = since_start(report);
-        for (what, causes) in [("dropped", &run.dropped), ("dead letter", &run.dead_lettered)] {
+        for (what, causes) in [("dropped", &run.dropped), ("dead-lettered", &run.dead_lettered)] {
             for (cause, count) in causes.iter().filter(|(_, count)| **count > 0) {
                 let _ = writeln!(
                     text,

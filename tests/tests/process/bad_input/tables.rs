@@ -73,7 +73,7 @@ fn what_does_not_fit_its_column_is_a_dead_letter_and_the_others_are_stored() {
     let ended = folder.run(&["run"]);
     ended.assert(
         0,
-        &["p: 2 dead letter by sink: bad_value", "nothing lost: 4 consumed = 2 written + 0 dropped + 2 dead-"],
+        &["p: 2 dead-lettered by sink: bad_value", "nothing lost: 4 consumed = 2 written + 0 dropped + 2 dead-"],
     );
     assert_eq!(rows(&folder, "id, n"), [format!("{} 1", id(1)), format!("{} 2", id(2))]);
     assert_eq!(dead(&folder), bad.map(|value| ("bad_value".to_owned(), value)));
