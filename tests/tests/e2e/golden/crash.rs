@@ -9,11 +9,13 @@ use super::{Input, Stack, append, compare_with_repeats, folder, input, lines, st
 
 /// The steps of a commit. Only `mid-frame` leaves half of something behind: a torn frame.
 const STEPS: [&str; 5] = ["before-sink", "after-sink", "before-frame", "mid-frame", "after-frame"];
-const BATCH_RECORDS: usize = 3;
+/// Batches of a case, at most: each costs ten lives.
+const BATCHES: usize = 4;
 
 pub async fn check(case: &str) {
     let config = std::fs::read_to_string(folder().join(case).join("pipeline.toml")).unwrap();
     let inputs: Vec<Input> = lines(case, "input").iter().map(input).collect();
+    let batch_records = inputs.len().div_ceil(BATCHES);
     for step in STEPS {
         // In the first batch, and in each later one.
         for batches in 0.. {
@@ -21,13 +23,13 @@ pub async fn check(case: &str) {
             stack.create_topic("source", 1).await;
             append(&stack, &inputs).await;
             let mut specs = stack.specs(&config);
-            specs[0].config.source.batch_records = BATCH_RECORDS;
+            specs[0].config.source.batch_records = batch_records;
             specs[0].config.name = format!("{case}-{step}-{batches}");
             let columns = stack::columns(&specs[0]);
             let (dies, report) = life(specs.clone(), step, batches).await;
             if !dies {
                 assert!(
-                    batches >= inputs.len().div_ceil(BATCH_RECORDS),
+                    batches >= inputs.len().div_ceil(batch_records),
                     "{case} never came to {step} of batch {batches}"
                 );
                 break;
@@ -38,7 +40,7 @@ pub async fn check(case: &str) {
             let letters = compare_with_repeats(case, &stack, &columns, &inputs, &report).await;
             let repeated = letters - report.figures.totals.dead_lettered_total() as usize;
             // Only between the dead letters and the frame that commits them can a crash repeat some: those of a batch.
-            let most = if matches!(step, "before-frame" | "mid-frame") { BATCH_RECORDS } else { 0 };
+            let most = if matches!(step, "before-frame" | "mid-frame") { batch_records } else { 0 };
             assert!(repeated <= most, "{case}: {repeated} dead letters are there again after a crash at {step}");
         }
     }
