@@ -51,6 +51,7 @@ pub fn demo(args: DemoArgs, screen: &Screen) -> anyhow::Result<Exit> {
         }
         Ok(loaded)
     });
+    let early = run::end_early(&runtime);
     let Some(start) = run::start_or_say(load, true, screen)? else { return Ok(Exit::Usage) };
     let is_fed = |spec: &PipelineSpec| matches!(spec.config.source.endpoint, SourceEndpoint::Http(_));
     if listener.is_some() && !start.specs().iter().any(is_fed) {
@@ -62,7 +63,7 @@ pub fn demo(args: DemoArgs, screen: &Screen) -> anyhow::Result<Exit> {
             tracing::info!("serving made-up users on http://{}/api/", listener.local_addr()?);
             tokio::spawn(serve(listener, args.seed, FAULTS));
         }
-        run::until_done(start.with_admin(), Format::Text, screen).await
+        run::until_done(start.with_admin(), early, Format::Text, screen).await
     })
 }
 

@@ -7,6 +7,7 @@ use tokio::{
     net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
     sync::mpsc,
+    task::JoinHandle,
 };
 
 use super::{
@@ -23,6 +24,8 @@ use crate::{
 
 /// Runs them.
 pub fn run(args: RunArgs, screen: &Screen) -> anyhow::Result<Exit> {
+    let runtime = runtime()?;
+    let early = end_early(&runtime);
     let (path, only, until) = (args.config.config.clone(), args.only.clone(), args.until);
     let load: Load = Box::new(move || {
         let mut loaded = config::load(&path, &|name| std::env::var(name).ok())?;
@@ -43,7 +46,19 @@ pub fn run(args: RunArgs, screen: &Screen) -> anyhow::Result<Exit> {
         }
     }
     let Some(start) = start_or_say(load, !args.no_watch, screen)? else { return Ok(Exit::Usage) };
-    drive(runtime()?, until_done(start, args.summary, screen))
+    drive(runtime, until_done(start, early, args.summary, screen))
+}
+
+/// Ends the process in order when it is told to before anything has started: while plugins are built, say.
+pub(super) fn end_early(runtime: &tokio::runtime::Runtime) -> Option<JoinHandle<()>> {
+    let _within = runtime.enter();
+    let mut terminate = signal(SignalKind::terminate()).ok()?;
+    Some(runtime.spawn(async move {
+        if terminate.recv().await.is_some() {
+            tracing::info!("stopped before anything was started");
+            std::process::exit(0);
+        }
+    }))
 }
 
 /// Pipelines that can be started, and what is needed to reload them.
@@ -168,11 +183,19 @@ pub(super) fn drive<T>(runtime: tokio::runtime::Runtime, work: impl Future<Outpu
 }
 
 /// Runs pipelines until they end, or a signal ends them; then prints what became of the records.
-pub(super) async fn until_done(start: Start, format: Format, screen: &Screen) -> anyhow::Result<Exit> {
+pub(super) async fn until_done(
+    start: Start,
+    early: Option<JoinHandle<()>>,
+    format: Format,
+    screen: &Screen,
+) -> anyhow::Result<Exit> {
     // Before anything starts, so that no signal finds the process without a handler.
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for Ctrl-C")?;
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
+    if let Some(early) = early {
+        early.abort();
+    }
     let admin = match start.admin {
         Some(address) => {
             let mut listener = TcpListener::bind(address).await;

@@ -112,18 +112,29 @@ impl Host {
 
     /// SIGTERM; it must end in order, with code 0. Returns what it says it did, and how long it took.
     pub fn terminate(mut self) -> Result<(Summary, Duration)> {
+        let took = self.end()?;
+        Ok((self.summary()?, took))
+    }
+
+    /// SIGTERM, however far it has come with its start; it must end in order, with code 0. Returns how long it took.
+    pub fn end(&mut self) -> Result<Duration> {
         self.must_run()?;
         let told = Command::new("sh").args(["-c", &format!("kill -TERM {}", self.child.id())]).status()?;
         if !told.success() {
             bail!("cannot signal the host");
         }
         let begun = Instant::now();
-        let summary = self.finish(LONGEST_STOP, |_| Ok(()))?;
-        Ok((summary, begun.elapsed()))
+        self.wait(LONGEST_STOP, |_| Ok(()))?;
+        Ok(begun.elapsed())
     }
 
     /// Waits for its end, which must be in order and with code 0, and looks at it now and then.
-    pub fn finish(mut self, within: Duration, mut look: impl FnMut(&mut Self) -> Result<()>) -> Result<Summary> {
+    pub fn finish(mut self, within: Duration, look: impl FnMut(&mut Self) -> Result<()>) -> Result<Summary> {
+        self.wait(within, look)?;
+        self.summary()
+    }
+
+    fn wait(&mut self, within: Duration, mut look: impl FnMut(&mut Self) -> Result<()>) -> Result<()> {
         let begun = Instant::now();
         let status = loop {
             if let Some(status) = self.child.try_wait()? {
@@ -132,13 +143,17 @@ impl Host {
             if begun.elapsed() > within {
                 bail!("the host has not ended within {within:?}; its log is {}{}", self.log.display(), self.tail());
             }
-            look(&mut self)?;
+            look(self)?;
             std::thread::sleep(LOOK_EVERY);
         };
         self.must_not_have_panicked()?;
         if !status.success() {
             bail!("the host did not end in order: {}; its log is {}{}", shown(status), self.log.display(), self.tail());
         }
+        Ok(())
+    }
+
+    fn summary(&self) -> Result<Summary> {
         let text = std::fs::read_to_string(&self.out)?;
         Summary::read(&text).with_context(|| format!("no summary in {}", self.out.display()))
     }

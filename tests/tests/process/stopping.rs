@@ -70,6 +70,18 @@ fn sigint_drains_and_the_next_start_repeats_no_record() {
     stops_without_loss_or_repetition(Signal::Interrupt);
 }
 
+#[test]
+fn a_stop_before_anything_has_started_ends_in_order() {
+    let folder = Folder::with("");
+    let made = std::process::Command::new("mkfifo").arg(folder.path("slow.toml")).status().expect("mkfifo");
+    assert!(made.success());
+    let process = folder.start(&["run", "slow.toml"]);
+    // Returns once the other side reads, which it does as long as this one is open.
+    let config = std::fs::OpenOptions::new().write(true).open(folder.path("slow.toml")).expect("opening the pipe");
+    process.stop(Signal::Terminate, STOP).assert(0, &["stopped before anything was started"]);
+    drop(config);
+}
+
 /// Until well after the next batch was due, so that one waits for what is locked or away.
 fn until_a_batch_is_under_way() {
     let began = Instant::now();

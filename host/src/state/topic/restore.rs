@@ -165,11 +165,7 @@ impl TopicLog {
         while began.elapsed() < ASK {
             match consumer.poll(ASK / 10) {
                 Some(Ok(message)) if message.offset() >= before => return Ok(false),
-                Some(Ok(message)) => {
-                    if parse(message.payload().unwrap_or_default()).is_some_and(|(kind, ..)| kind == Kind::Claim) {
-                        return Ok(true);
-                    }
-                }
+                Some(Ok(message)) if is_claim(message.payload()) => return Ok(true),
                 Some(Err(error)) if is_fatal(&error) => return Err(failed(error)),
                 _ => {}
             }
@@ -282,6 +278,10 @@ async fn until<T>(called_off: &dyn Fn() -> bool, future: impl Future<Output = T>
         result = future => Some(result),
         () = off => None,
     }
+}
+
+fn is_claim(message: Option<&[u8]>) -> bool {
+    parse(message.unwrap_or_default()).is_some_and(|(kind, ..)| kind == Kind::Claim)
 }
 
 /// What does not pass while we wait.

@@ -75,7 +75,7 @@ impl Churn<'_, '_> {
             }
             self.start()?;
         }
-        // The newest one may still be loading its plugins, and before it listens for signals there is nothing to drain.
+        // The newest one may not even listen for signals yet.
         std::thread::sleep(Duration::from_millis(EVERY_MS.0));
         while let Some(host) = self.hosts.pop() {
             self.stop(host)?;
@@ -84,9 +84,9 @@ impl Churn<'_, '_> {
         Ok(())
     }
 
-    fn stop(&mut self, host: Host) -> Result<()> {
+    fn stop(&mut self, mut host: Host) -> Result<()> {
         let log = host.log().to_owned();
-        let (_, took) = host.terminate()?;
+        let took = host.end()?;
         self.stopped += 1;
         if took > STOP {
             self.faults.push(format!("a host took {took:.1?} to stop; its log is {}", log.display()));
