@@ -4,6 +4,7 @@
 //! engines, seeded data sets, the verdict of the whole test suite. Nothing here is ever part of the product, and the
 //! host never depends on it.
 
+pub mod bench;
 pub mod ci;
 pub mod dataset;
 pub mod services;

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use clap::{Parser, Subcommand};
 use xtask::suite::{Options, Part};
-use xtask::{ci, dataset, services, shell, suite, tidy};
+use xtask::{bench, ci, dataset, services, shell, suite, tidy};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Millstream's chores: engines, data sets, the whole test suite", version)]
@@ -43,6 +43,13 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// Measure what Millstream costs, beside a native program; `cargo xtask bench --help` says how
+    #[command(disable_help_flag = true)]
+    Bench {
+        /// Handed to the harness
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
     /// Write a seeded data set of N user records: NAME.ndjson, NAME.ids, NAME.truth.json
     Dataset {
         /// How many records
@@ -64,6 +71,7 @@ fn main() -> ExitCode {
         Task::Tidy => tidy::run(),
         Task::Services(verb) => services::run(&verb),
         Task::Torture { arguments } => suite::torture(&arguments),
+        Task::Bench { arguments } => bench::run(&arguments),
         Task::Dataset { count, seed, name, out } => write_dataset(count, seed, &name, out),
     };
     match done {

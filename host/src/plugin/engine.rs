@@ -40,12 +40,22 @@ pub struct PluginEngine {
 impl PluginEngine {
     /// Makes an engine with the default stack; see [`PluginEngine::with_stack`].
     pub fn new() -> wasmtime::Result<Self> {
-        Self::with_stack(d::STACK)
+        Self::configured(d::STACK, false)
+    }
+
+    /// As [`PluginEngine::new`], but counts what guests execute, which slows them down: for measurements. See
+    /// [`super::Instance::fuel_used`].
+    pub fn counting_fuel() -> wasmtime::Result<Self> {
+        Self::configured(d::STACK, true)
     }
 
     /// Makes an engine whose guests may use so much stack, in bytes, and starts its clock, which ends with the last clone.
     /// Deep recursion is a trap, not a crash of the host.
     pub fn with_stack(stack: usize) -> wasmtime::Result<Self> {
+        Self::configured(stack, false)
+    }
+
+    fn configured(stack: usize, counts_fuel: bool) -> wasmtime::Result<Self> {
         let mut pool = PoolingAllocationConfig::new();
         pool.total_component_instances(MAX_INSTANCES)
             .total_core_instances(MAX_INSTANCES * 4)
@@ -57,6 +67,7 @@ impl PluginEngine {
         config
             .cranelift_opt_level(OptLevel::Speed)
             .epoch_interruption(true)
+            .consume_fuel(counts_fuel)
             .max_wasm_stack(stack)
             .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
         let engine = Engine::new(&config)?;

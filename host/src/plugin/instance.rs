@@ -167,6 +167,8 @@ impl Instance {
         let mut store = Store::new(plugin.pre.engine(), guest);
         store.limiter(|guest| &mut guest.room);
         store.set_epoch_deadline(ticks(limits.timeout));
+        // Refused where fuel is not counted, as everywhere but in measurements.
+        let _counted = store.set_fuel(u64::MAX);
         let failed = |store: &Store<Guest>, error| {
             let failure = call_failure(store, limits, &error);
             // A plugin that fails here is refused, and is not tried again as it is.
@@ -205,6 +207,11 @@ impl Instance {
     /// Bytes of linear memory that it has.
     pub fn memory(&self) -> u64 {
         self.store.data().room.memory.used as u64
+    }
+
+    /// How much it has executed, in units of fuel; `None` unless the engine counts.
+    pub fn fuel_used(&self) -> Option<u64> {
+        self.store.get_fuel().ok().map(|left| u64::MAX - left)
     }
 
     /// Hands over a batch. `first_row` is the index of its first record within the batch that state writes belong to.

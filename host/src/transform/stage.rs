@@ -79,6 +79,11 @@ impl Stage {
         &self.spec.plugin
     }
 
+    /// What its instance has executed; see [`Instance::fuel_used`].
+    pub fn fuel_used(&self) -> Option<u64> {
+        self.instance.fuel_used()
+    }
+
     /// Its state.
     pub fn state(&self) -> &SharedState {
         &self.state

@@ -112,7 +112,7 @@ pub fn run(options: &Options) -> Result<()> {
 }
 
 /// Plugins are built by the tests, so the compiler needs their target.
-fn add_wasm_target() -> Result<()> {
+pub(crate) fn add_wasm_target() -> Result<()> {
     let sysroot = shell::read(shell::program("rustc").args(["--print", "sysroot"]))?;
     let installed = PathBuf::from(sysroot.trim()).join("lib").join("rustlib").join(WASM_TARGET);
     if installed.is_dir() {
