@@ -1,6 +1,6 @@
 //! The parts by themselves: crossing into the sandbox, projection, each shipped plugin, a commit of state, a swap.
 //!
-//! `cargo bench -p millstream-bench --bench parts`. Throughput is in records; a batch has 1,024.
+//! `cargo bench -p millstream-bench --bench parts`. Throughput is in records; a batch has 4,096.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
 use std::{

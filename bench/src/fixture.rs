@@ -13,7 +13,7 @@ use std::time::Duration;
 use xtask::{dataset, shell};
 
 /// Records of a batch, as a source fills them by default.
-pub const BATCH_RECORDS: usize = 1024;
+pub const BATCH_RECORDS: usize = 4096;
 const SEED: u64 = 20_260_101;
 
 /// A shipped plugin with the settings of the shipped pipeline.

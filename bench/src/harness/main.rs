@@ -65,6 +65,8 @@ enum Wanted {
     Latency,
     /// From the start of the process to its first record
     Start,
+    /// Two threads for the stages against one
+    Workers,
     /// Peak memory with 1 and with 5 times as many records
     Memory,
     /// All of these

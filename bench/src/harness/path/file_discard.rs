@@ -27,7 +27,7 @@ pub fn measure(plan: &Plan, host: &Host, _: &Engines) -> Result<Report> {
     let (_, printed) = measure::run(native::command(&["file", &input])?, LONGEST)?;
     let truth = truth(&serde_json::from_str(&printed)?);
     let millstream = || -> Result<Figures> {
-        let (used, summary) = measure::run(host.command(&config(&documents), &["--until", "caught-up"])?, LONGEST)?;
+        let (used, summary) = measure::run(host.command(&config(&documents, ""), &["--until", "caught-up"])?, LONGEST)?;
         host::check(&summary, &truth)?;
         Ok(figures(&used, records))
     };
@@ -61,7 +61,8 @@ pub fn measure(plan: &Plan, host: &Host, _: &Engines) -> Result<Report> {
     })
 }
 
-fn truth(counts: &Value) -> data::Truth {
+/// What became of the records, by the native program's own words.
+pub(super) fn truth(counts: &Value) -> data::Truth {
     let mut truth = data::Truth {
         consumed: host::number(counts, "consumed"),
         written: host::number(counts, "written"),
@@ -74,9 +75,10 @@ fn truth(counts: &Value) -> data::Truth {
     truth
 }
 
-fn config(documents: &Path) -> String {
+/// The whole chain, with further settings of the pipeline.
+pub(super) fn config(documents: &Path, more: &str) -> String {
     format!(
-        "[[pipeline]]\nname = \"bench\"\ndead_letters = {{ url = \"discard:\" }}\n\n\
+        "[[pipeline]]\nname = \"bench\"\ndead_letters = {{ url = \"discard:\" }}\n{more}\n\
          [pipeline.source]\nurl = \"file:{}\"\n\n{}\n{}\n[pipeline.sink]\nurl = \"discard:\"\n",
         documents.display(),
         host::FORMAT,

@@ -7,6 +7,7 @@ mod kafka_discard;
 mod latency;
 mod memory;
 mod start;
+mod workers;
 
 use std::cell::Cell;
 
@@ -17,13 +18,14 @@ use crate::{Plan, Wanted, engines::Engines, host::Host, report::Report};
 type Measuring = fn(&Plan, &Host, &Engines) -> Result<Report>;
 
 /// All of them, in the order in which they are measured.
-pub const ALL: [(Wanted, Measuring); 7] = [
+pub const ALL: [(Wanted, Measuring); 8] = [
     (Wanted::KafkaDiscard, kafka_discard::measure),
     (Wanted::KafkaCassandra, kafka_cassandra::measure),
     (Wanted::FileDiscard, file_discard::measure),
     (Wanted::HttpKafka, http_kafka::measure),
     (Wanted::Latency, latency::measure),
     (Wanted::Start, start::measure),
+    (Wanted::Workers, workers::measure),
     (Wanted::Memory, memory::measure),
 ];
 
