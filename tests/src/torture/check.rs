@@ -117,6 +117,19 @@ fn meter(truth: &Truth, summary: &Summary, faults: &mut Vec<String>) {
     }
 }
 
+/// Of each dead letter that a stage wrote: partition and offset of its record, and the SHA-256 of the plugin that rejected it.
+pub fn authors(trial: &Trial<'_>, stage: &str) -> Result<Vec<(i32, i64, String)>> {
+    let mut all = Vec::new();
+    read(trial, |message| {
+        if header(message, "millstream.stage") == Some(stage) {
+            let sha256 = header(message, "millstream.plugin.sha256").unwrap_or_default().to_owned();
+            all.push((number(message, "partition")? as i32, number(message, "offset")?, sha256));
+        }
+        Ok(())
+    })?;
+    Ok(all)
+}
+
 /// Hands over every dead letter.
 fn read(trial: &Trial<'_>, mut take: impl FnMut(&BorrowedMessage<'_>) -> Result<()>) -> Result<()> {
     let topic = trial.letters();

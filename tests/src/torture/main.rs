@@ -11,6 +11,7 @@ mod engines;
 mod flow;
 mod host;
 mod pace;
+mod plot;
 mod scenario;
 mod sizes;
 mod trial;

@@ -9,6 +9,7 @@ mod cli;
 mod demo;
 mod engines;
 mod golden;
+mod hostile;
 mod independence;
 mod page;
 mod readme;

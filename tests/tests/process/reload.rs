@@ -1,7 +1,7 @@
 //! Whatever changes while the host runs takes effect between two batches, or is refused with its reason; nothing is lost and
 //! nothing is written twice.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, io::Write as _};
 
 use millstream_tests::process::{Folder, PATIENCE, Process, STOP, Signal, eventually, plugin};
 
@@ -251,6 +251,68 @@ fn a_candidate_whose_own_samples_fail_is_refused_with_their_lines_and_counted() 
 
     folder.write("validate.samples.toml", sample("missing_field"));
     process.until("swap", PATIENCE, || versions(&folder).len() == 2);
-    assert!(ask(&process, "GET /pipelines").contains("\"swapped\":1"));
+    let counted = |process: &Process| ask(process, "GET /pipelines").contains("\"swapped\":1");
+    eventually("it is counted", PATIENCE, || counted(&process));
     nothing_is_lost_or_twice(&folder, process);
+}
+
+/// A pipeline over a file that grows, with a stage that counts values in its state.
+fn counting(stage: &str, probation: &str) -> String {
+    format!(
+        "[[pipeline]]\nname = \"p\"\nsource = {{ url = \"file:in\", follow = true }}\nsink = {{ url = \"file:out\" }}\n\
+         dead_letters = {{ url = \"file:dead\" }}\nprobation = {{ {probation} }}\n\
+         [[pipeline.stage]]\nplugin = \"counts.wasm\"\ngrant = [\"state\"]\nconfig = {{ {stage} }}\n"
+    )
+}
+
+#[test]
+fn state_goes_over_to_a_version_that_takes_it_over_stays_through_a_restart_and_is_never_given_to_an_older_one() {
+    let folder = Folder::with(&counting("state = 1", "records = 3"));
+    let guest = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("guests/counts");
+    folder.run(&["plugin", "build", &guest.display().to_string(), "--out", "counts.wasm"]).assert(0, &[]);
+    let append = |lines: &str| {
+        let mut file = std::fs::OpenOptions::new().append(true).create(true).open(folder.path("in")).expect("opening");
+        file.write_all(lines.as_bytes()).expect("appending");
+    };
+    let lines = |file: &str| std::fs::read_to_string(folder.path(file)).unwrap_or_default();
+    append("a\nb\na\n");
+    let mut process = folder.start(&["run"]);
+    process.until("first rows", PATIENCE, || lines("out") == "a 1\nb 1\na 2\n");
+
+    folder.write("pipeline.toml", counting("state = 2, stubborn = true", "records = 3"));
+    process.until_it_says(&["state of version 1 cannot be taken over by version 2", "is not for me"], PATIENCE);
+    append("a\n");
+    process.until("row by the old version", PATIENCE, || lines("out").ends_with("a 3\n"));
+
+    // One that takes over but rejects everything is put back, to the state as it was, and runs nothing twice.
+    folder.write("pipeline.toml", counting("state = 2, rejects = true", "records = 3"));
+    process.until_it_says(&["new version live"], PATIENCE);
+    append("a\nb\nc\n");
+    process.until_it_says(&["the new version is put back"], PATIENCE);
+    process.until("rows by the old version", PATIENCE, || lines("out").ends_with("a 4\nb 2\nc 1\n"));
+    assert_eq!(lines("dead"), "");
+
+    folder.write("pipeline.toml", counting("state = 2", "records = 2"));
+    process
+        .until("swap", PATIENCE, || versions(&folder).iter().filter(|entry| entry["event"] == "swapped").count() == 2);
+    append("a\nb\n");
+    process.until("rows by the new version", PATIENCE, || lines("out").ends_with("a 5\nb 3\n"));
+    folder.write("pipeline.toml", counting("state = 1", "records = 2"));
+    process
+        .until_it_says(&["the plugin is made for state of version 1, and the running one keeps version 2"], PATIENCE);
+    append("c\n");
+    process.until("row by the newer version", PATIENCE, || lines("out").ends_with("c 2\n"));
+    process.stop(Signal::Terminate, STOP).assert(0, &["nothing lost"]);
+
+    let refused = folder.run(&["run", "--for", "1s", "--no-watch"]);
+    refused.assert(1, &["stage `counts` has kept state of version 2, and its plugin is made for version 1"]);
+    folder.write("pipeline.toml", counting("state = 2", "records = 2"));
+    append("c\n");
+    let mut process = folder.start(&["run"]);
+    process.until("row after a restart", PATIENCE, || lines("out").ends_with("c 3\n"));
+    process.stop(Signal::Kill, STOP);
+    append("a\n");
+    let mut process = folder.start(&["run"]);
+    process.until("row after a kill", PATIENCE, || lines("out").ends_with("a 6\n"));
+    process.stop(Signal::Terminate, STOP).assert(0, &["nothing lost"]);
 }

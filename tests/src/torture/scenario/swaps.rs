@@ -1,13 +1,13 @@
 //! `swaps`: another version of a plugin is swapped in again and again while records flow; each record is handled by exactly one.
 //!
 //! A version is the plugin itself with another number in a custom section, so that it is compiled anew and does the same.
-//! The records come at a pace that keeps the swaps within the work. Rate and memory are written down every second, to be
-//! plotted: before, during and after the storm.
+//! The records come at a pace that keeps the swaps within the work. Rate and memory are written down every second and plotted,
+//! before, during and after the storm: `target/torture/storm.svg` and `storm.json`.
 
 use std::{
+    collections::BTreeMap,
     io::{Read, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
-    path::Path,
     time::{Duration, Instant},
 };
 
@@ -16,9 +16,10 @@ use serde_json::Value;
 
 use super::{STOP, drain, held, progress};
 use crate::{
-    check::{Repeats, check},
+    check::{Repeats, authors, check},
     flow::{self, Spread},
     host::{Home, Host},
+    plot::{self, Sample},
     trial::Trial,
     watch::Watch,
 };
@@ -47,7 +48,9 @@ pub fn run(trial: &mut Trial<'_>, swaps: u64) -> Result<String> {
         let (mut home, versions, words, mut faults) = stormed?;
         let mut watch = trial.watch()?;
         let summary = drain(&mut home, &truth, &mut watch)?;
-        faults.extend(gaps(&home, swaps)?);
+        let log = log(&home)?;
+        faults.extend(gaps(&log, swaps));
+        faults.extend(strangers(&log, &authors(trial, "validate")?));
         let pauses = Pauses::of(&versions);
         if pauses.p99 > MOST_PAUSE {
             faults.push(format!("a swap holds records up for {:.2?} (p99); {MOST_PAUSE:?} is the most", pauses.p99));
@@ -66,8 +69,7 @@ struct Storm {
     admin: SocketAddr,
     begun: Instant,
     sampled: Option<Instant>,
-    /// Seconds, swaps so far, records done, memory in KiB.
-    samples: Vec<(f64, u64, u64, u64)>,
+    samples: Vec<Sample>,
 }
 
 impl Storm {
@@ -120,19 +122,19 @@ impl Storm {
         if swaps >= ENOUGH && after > before + before / 10 {
             faults.push(format!("memory grew from {before} to {after} KiB"));
         }
-        let csv: String = self.samples.iter().map(|(s, n, done, kib)| format!("{s:.1},{n},{done},{kib}\n")).collect();
-        let path = self.home.folder().join("storm.csv");
-        std::fs::write(&path, format!("seconds,swaps,records,rss_kib\n{csv}"))?;
         let rate = |from: Duration, to: Duration| rate(&self.samples, from.as_secs_f64(), to.as_secs_f64());
-        let words = format!(
-            "{:.0} records/s before, {:.0} during, {:.0} after; memory {} MiB before, {} MiB after; {}",
+        let title = format!(
+            "{swaps} swaps: {:.0} records/s before, {:.0} during, {:.0} after; memory {} MiB before, {} MiB after",
             rate(Duration::ZERO, begin),
             rate(begin, end),
             rate(end, self.begun.elapsed()),
             before >> 10,
             after >> 10,
-            path.display()
         );
+        let picture = xtask::shell::workspace().join("target").join("torture");
+        let words = format!("{title}; {}", picture.join("storm.svg").display());
+        let (from, to) = (begin.as_secs_f64(), end.as_secs_f64());
+        plot::Storm { samples: &self.samples, from, to, title }.write(&picture)?;
         Ok((self.home, versions, words, faults))
     }
 
@@ -152,17 +154,20 @@ impl Storm {
         }
         self.sampled = Some(Instant::now());
         let done = self.watch.committed().unwrap_or(0);
-        self.samples.push((self.begun.elapsed().as_secs_f64(), swaps, done, self.host.rss_kib()));
+        let seconds = self.begun.elapsed().as_secs_f64();
+        self.samples.push(Sample { seconds, swaps, records: done, rss_kib: self.host.rss_kib() });
         self.watch.say(&format!("swap {swaps}"), |_| Some(done));
         Ok(())
     }
 }
 
 /// Records per second between two moments, by the samples next to them.
-fn rate(samples: &[(f64, u64, u64, u64)], from: f64, to: f64) -> f64 {
-    let within: Vec<_> = samples.iter().filter(|(at, ..)| (from..=to).contains(at)).collect();
+fn rate(samples: &[Sample], from: f64, to: f64) -> f64 {
+    let within: Vec<_> = samples.iter().filter(|sample| (from..=to).contains(&sample.seconds)).collect();
     match (within.first(), within.last()) {
-        (Some(first), Some(last)) if last.0 > first.0 => (last.2 - first.2) as f64 / (last.0 - first.0),
+        (Some(first), Some(last)) if last.seconds > first.seconds => {
+            last.records.saturating_sub(first.records) as f64 / (last.seconds - first.seconds)
+        }
         _ => 0.0,
     }
 }
@@ -177,31 +182,52 @@ fn ask(admin: SocketAddr, request: &str) -> Result<String> {
     answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).ok_or_else(|| anyhow!("no answer: {answer}"))
 }
 
-/// Where the log of versions lacks one, or goes back.
-fn gaps(home: &Home, swaps: u64) -> Result<Vec<String>> {
+/// The log of versions.
+fn log(home: &Home) -> Result<Vec<Value>> {
     let path = home.folder().join(".millstream/state/store/versions.jsonl");
     let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-    let entries: Vec<Value> = text.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+    Ok(text.lines().map(serde_json::from_str).collect::<Result<_, _>>()?)
+}
+
+/// The first offset of each partition that an entry of it handled.
+fn since(entry: &Value) -> BTreeMap<i64, i64> {
+    let since = entry.get("since").cloned().unwrap_or_default();
+    serde_json::from_value::<Vec<(i64, i64)>>(since).unwrap_or_default().into_iter().collect()
+}
+
+/// Dead letters that another version wrote than the one that, by the log, had the record.
+fn strangers(log: &[Value], letters: &[(i32, i64, String)]) -> Option<String> {
+    let versions: Vec<(BTreeMap<i64, i64>, &str)> = log
+        .iter()
+        .map(|entry| (since(entry), entry.pointer("/stages/0/sha256").and_then(Value::as_str).unwrap_or_default()))
+        .collect();
+    let mut strange = letters.iter().filter(|(partition, offset, sha256)| {
+        let had = |since: &BTreeMap<i64, i64>| since.get(&i64::from(*partition)).is_none_or(|first| first <= offset);
+        versions.iter().rev().find(|(since, _)| had(since)).is_none_or(|(_, version)| version != sha256)
+    });
+    let first = strange.next()?;
+    Some(format!(
+        "{} dead letters were written by another version than the log says, such as {first:?}",
+        1 + strange.count()
+    ))
+}
+
+/// Where the log of versions lacks one, or goes back.
+fn gaps(entries: &[Value], swaps: u64) -> Vec<String> {
     let mut faults = Vec::new();
     // The first start, the swaps, and the start of the last run.
     if entries.len() as u64 != swaps + 2 {
-        faults.push(format!("{} entries in {} after {swaps} swaps", entries.len(), Path::new(&path).display()));
+        faults.push(format!("{} entries in the log of versions after {swaps} swaps", entries.len()));
     }
-    let since = |entry: &Value| -> std::collections::BTreeMap<i64, i64> {
-        serde_json::from_value::<Vec<(i64, i64)>>(entry.get("since").cloned().unwrap_or_default())
-            .unwrap_or_default()
-            .into_iter()
-            .collect()
-    };
-    let mut known = std::collections::BTreeMap::new();
-    for entry in &entries {
+    let mut known = BTreeMap::new();
+    for entry in entries {
         let now = since(entry);
         if known.iter().any(|(partition, offset)| now.get(partition).is_none_or(|now| now < offset)) {
             faults.push(format!("the log of versions goes back: {entry}"));
         }
         known = now;
     }
-    Ok(faults)
+    faults
 }
 
 /// How long swaps held records up.
@@ -228,5 +254,24 @@ impl Pauses {
 impl std::fmt::Display for Pauses {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(out, "{:.2?} in the middle, {:.2?} p99, {:.2?} at most", self.p50, self.p99, self.most)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_letter_of_a_version_that_did_not_have_the_record_is_noticed() {
+        let entry = |since: &[(i64, i64)], sha256: &str| json!({ "since": since, "stages": [{ "sha256": sha256 }] });
+        let log = [entry(&[], "a"), entry(&[(0, 10)], "b"), entry(&[(0, 20), (1, 5)], "c")];
+        let letter = |partition, offset, sha256: &str| (partition, offset, sha256.to_owned());
+        let right = [letter(0, 9, "a"), letter(0, 10, "b"), letter(1, 4, "b"), letter(1, 5, "c"), letter(0, 99, "c")];
+        assert_eq!(strangers(&log, &right), None);
+        for wrong in [letter(0, 10, "a"), letter(0, 19, "c"), letter(1, 6, "b")] {
+            assert!(strangers(&log, &[wrong]).is_some());
+        }
     }
 }
