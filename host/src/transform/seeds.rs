@@ -1,22 +1,58 @@
 //! Randomness for plugins, derived from the record, so that a replay gives the same result.
 
-use sha2::{Digest, Sha256};
+use xxhash_rust::xxh3::{xxh3_64, xxh3_128_with_seed};
 
 use crate::record::Batch;
 
-/// Two words for a record: SHA-256 of pipeline, topic, partition, offset and value. Different records give different words;
-/// the value is part of it because a source that cannot be read again may give another record at the same offset.
-pub fn seed(pipeline: &str, batch: &Batch, origin: usize) -> [u64; 2] {
-    let record = batch.record(origin);
-    let mut hash = Sha256::new();
-    for part in [pipeline.as_bytes(), batch.topic.as_bytes()] {
-        hash.update((part.len() as u64).to_le_bytes());
-        hash.update(part);
+/// Makes the words of the records of one batch.
+pub struct Seeds(u64);
+
+impl Seeds {
+    /// For records that a pipeline reads from a topic.
+    pub fn new(pipeline: &str, topic: &str) -> Self {
+        let length = (pipeline.len() as u64).to_le_bytes();
+        Self(xxh3_64(&[&length, pipeline.as_bytes(), topic.as_bytes()].concat()))
     }
-    hash.update(record.partition.to_le_bytes());
-    hash.update(record.offset.to_le_bytes());
-    hash.update(record.value.unwrap_or_default());
-    let digest = hash.finalize();
-    let mut words = digest.chunks_exact(8).map(|word| word.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)));
-    [words.next().unwrap_or_default(), words.next().unwrap_or_default()]
+
+    /// Two words for a record, by XXH3 of pipeline, topic, partition, offset and value. Different records give different
+    /// words; the value is part of it because a source that cannot be read again may give another record at the same offset.
+    pub fn of(&self, batch: &Batch, origin: usize) -> [u64; 2] {
+        let record = batch.record(origin);
+        let value = xxh3_128_with_seed(record.value.unwrap_or_default(), self.0);
+        let mut all = [0; 28];
+        let parts = [&value.to_le_bytes()[..], &record.partition.to_le_bytes(), &record.offset.to_le_bytes()];
+        all.iter_mut().zip(parts.into_iter().flatten()).for_each(|(to, from)| *to = *from);
+        let words = xxh3_128_with_seed(&all, self.0);
+        [words as u64, (words >> 64) as u64]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::record::{Headers, Record};
+
+    #[test]
+    fn words_depend_on_all_that_names_a_record_and_are_the_same_again() {
+        let words = |pipeline: &str, topic: &str, partition, offset, value: &str| {
+            let mut batch = Batch::new(topic.into());
+            let (value, headers) = (Some(value.as_bytes()), Headers::default());
+            batch.push(Record { key: None, value, headers, timestamp_ms: 1, partition, offset });
+            Seeds::new(pipeline, topic).of(&batch, 0)
+        };
+        let all = [
+            words("p", "t", 0, 0, "v"),
+            words("q", "t", 0, 0, "v"),
+            words("p", "u", 0, 0, "v"),
+            words("pt", "", 0, 0, "v"),
+            words("p", "t", 1, 0, "v"),
+            words("p", "t", 0, 1, "v"),
+            words("p", "t", 0, 0, "w"),
+            words("p", "t", 0, 0, ""),
+        ];
+        assert_eq!(BTreeSet::from(all).len(), all.len());
+        assert_eq!(words("p", "t", 0, 0, "v"), all.first().copied().unwrap_or_default());
+    }
 }

@@ -9,7 +9,7 @@ use std::{
     time::Instant,
 };
 
-use super::{ChainError, Used, seeds::seed, work::Work};
+use super::{ChainError, Used, seeds::Seeds, work::Work};
 use crate::{
     plugin::{
         CallError, Descriptor, Failure, InitError, Instance, Limits, MigrateError, Outcome, Plugin, SharedState,
@@ -147,10 +147,10 @@ impl Stage {
             .wants_timestamps
             .then(|| rows.iter().map(|row| work.batch.record(row.origin as usize).timestamp_ms).collect());
         let pipeline = &self.spec.name.pipeline;
-        let seeds: Option<Vec<u64>> = self
-            .descriptor
-            .wants_seeds
-            .then(|| rows.iter().flat_map(|row| seed(pipeline, &work.batch, row.origin as usize)).collect());
+        let seeds: Option<Vec<u64>> = self.descriptor.wants_seeds.then(|| {
+            let seeds = Seeds::new(pipeline, &work.batch.topic);
+            rows.iter().flat_map(|row| seeds.of(&work.batch, row.origin as usize)).collect()
+        });
         let batch = types::Batch {
             rows: rows.len() as u32,
             kinds: &self.kinds,

@@ -7,7 +7,7 @@
 
 pub mod rules;
 
-use millstream_sdk::{Kind, Plugin, Record, Setup, TextField, Verdict, uuid};
+use millstream_sdk::{Batch, Kind, Outcome, Plugin, Record, Setup, TextField, uuid};
 
 use rules::{Fault, Value};
 
@@ -54,18 +54,23 @@ impl Plugin for FormatUser {
         })
     }
 
-    fn record(&mut self, record: &Record<'_>) -> Verdict {
-        let id = uuid::v4(record.seed());
-        match self.format(record, &id) {
-            Ok(value) => Verdict::ReplaceKeyed { key: id.into_bytes(), value: value.into_bytes() },
-            Err(reason) => Verdict::Reject(reason.into()),
+    fn batch(&mut self, batch: &Batch<'_>) -> Result<Outcome, String> {
+        let mut outcome = Outcome::with_capacity(batch.rows());
+        let mut user = String::new();
+        for record in batch.records() {
+            let id = uuid::v4(record.seed());
+            match self.format(&record, &id, &mut user) {
+                Ok(()) => outcome.replace_keyed(id.as_bytes(), user.as_bytes()),
+                Err(reason) => outcome.reject(&reason),
+            }
         }
+        Ok(outcome)
     }
 }
 
 impl FormatUser {
-    fn format(&self, record: &Record<'_>, id: &str) -> Result<String, String> {
-        let mut user = rules::Object::new();
+    fn format(&self, record: &Record<'_>, id: &str, json: &mut String) -> Result<(), String> {
+        let mut user = rules::Object::begin(json);
         user.member("id", Value::Text(id));
         for (name, source) in &self.before {
             user.member(name, source.value(record)?);
@@ -74,11 +79,12 @@ impl FormatUser {
         for (part, source) in parts.iter_mut().zip(&self.address) {
             *part = rules::address_part(source.value(record)?).map_err(|fault| fault.reason(source.pointer))?;
         }
-        user.member("address", Value::Text(&rules::address(parts)));
+        user.address("address", parts);
         for (name, source) in &self.after {
             user.member(name, source.value(record)?);
         }
-        Ok(user.finish())
+        user.finish();
+        Ok(())
     }
 }
 
