@@ -95,7 +95,7 @@ fn config(rule: &str) -> String {
          sink = {{ url = \"discard:\" }}\ndead_letters = {{ url = \"file:q.jsonl\" }}\n\
          probation = {{ records = 200, time = \"2s\" }}\n\
          [[pipeline.stage]]\nplugin = \"validate.wasm\"\nconfig = {{ required = [\"email\"], rules = [{rule}] }}\n\
-         [[pipeline]]\nname = \"r\"\nsource = {{ url = \"generator:users\", rate = 100 }}\n\
+         [[pipeline]]\nname = \"r\"\nuntil = \"caught-up\"\nsource = {{ url = \"generator:users\", records = 500 }}\n\
          sink = {{ url = \"sqlite:t.db/t\", timeout = \"500ms\", create = {{ columns = {{ email = \"text\" }} }} }}\n\
          dead_letters = {{ url = \"file:r.jsonl\" }}\n"
     )
@@ -149,6 +149,12 @@ fn every_metric_in_the_readme_exists_and_moves_and_scrapers_can_read_it() {
     );
     until(&mut process, "a retry", "millstream_retries_total{pipeline=\"r\"}", 1.0);
     database.execute_batch("ROLLBACK").expect("unlocking the database");
+    let port = address(&process);
+    let running = || {
+        let metrics = samples(&crate::server::get(port.parse().expect("an address"), "/metrics"));
+        metrics.get("millstream_pipeline_running{pipeline=\"r\"}") == Some(&1.0)
+    };
+    process.until("end of the pipeline that stores all there is", PATIENCE, || !running());
 
     let component = std::fs::read(folder.path("misbehave.wasm")).expect("the component");
     replace(&folder, "misbehave.wasm", &another_version(&component, 1));
