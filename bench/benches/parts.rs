@@ -13,7 +13,7 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use millstream::{
     config::Durability,
     plugin::PluginEngine,
-    record::{Batch, Columns, Field, Positions, Want},
+    record::{Batch, Columns, Field, Handled, Positions, Want},
     state::{Changelog, Commit, StageState, Totals},
     transform::{Chain, StageSpec, project::Projector},
 };
@@ -152,7 +152,14 @@ fn one_commit(changelog: &mut Changelog, state: &mut StageState, count: &mut u64
     let (writes, durable) = ([("dedup", &writes)], |_: u32| true);
     let begun = Instant::now();
     changelog
-        .commit(&Commit { positions: &positions, totals: &totals, writes: &writes, durable: &durable, time_ms: 1 })
+        .commit(&Commit {
+            positions: &positions,
+            totals: &totals,
+            writes: &writes,
+            handled: &Handled::default(),
+            durable: &durable,
+            time_ms: 1,
+        })
         .unwrap();
     begun.elapsed()
 }

@@ -14,7 +14,7 @@ use std::{
 
 use millstream::{
     config::Durability,
-    record::Positions,
+    record::{Handled, Positions},
     state::{Changelog, Commit, StageState, Totals},
 };
 
@@ -88,7 +88,14 @@ fn fill(folder: &Path, keys: u64) {
         let positions: Positions = [(0, count as i64)].into_iter().collect();
         let totals = Totals { consumed: count, written: count, ..Totals::default() };
         let (writes, durable) = ([("dedup", &writes)], |_: u32| true);
-        let commit = Commit { positions: &positions, totals: &totals, writes: &writes, durable: &durable, time_ms: 1 };
+        let commit = Commit {
+            positions: &positions,
+            totals: &totals,
+            writes: &writes,
+            handled: &Handled::default(),
+            durable: &durable,
+            time_ms: 1,
+        };
         changelog.commit(&commit).unwrap();
         let committed = cpu_time();
         let Some(mark) = marks.iter().find(|mark| (**mark + 1 - MEASURED.min(**mark)..=**mark).contains(&frame)) else {

@@ -5,6 +5,7 @@
 
 pub mod cli;
 pub mod config;
+pub mod dead_letters;
 mod kafka;
 pub mod log;
 pub mod pipeline;

@@ -143,7 +143,7 @@ impl Process {
         for name in ["MILLSTREAM_LOG", "MILLSTREAM_LOG_FORMAT", "RANDOM_USER_URL", "COLUMNS"] {
             command.env_remove(name);
         }
-        if arguments.first().is_some_and(|verb| ["run", "check", "demo"].contains(verb)) {
+        if arguments.first().is_some_and(|verb| ["run", "check", "test", "demo"].contains(verb)) {
             command.args(["--log-format", "text"]);
         }
         Self::of(&mut command)

@@ -31,6 +31,7 @@ pub fn check(args: &CheckArgs, screen: &Screen) -> anyhow::Result<Exit> {
         Ok(prepared) => prepared.specs,
         Err(faults) => return refused(&faults, args, screen),
     };
+    let fails = args.strict && !loaded.warnings.is_empty();
     match args.format {
         Format::Json => println!("{}", serde_json::to_string_pretty(&loaded.warnings)?),
         Format::Text => {
@@ -40,10 +41,12 @@ pub fn check(args: &CheckArgs, screen: &Screen) -> anyhow::Result<Exit> {
             for spec in &specs {
                 print!("{}", way(spec));
             }
-            println!("{} is right", args.config.config.display());
+            if !fails {
+                println!("{} is right", args.config.config.display());
+            }
         }
     }
-    Ok(Exit::Fine)
+    Ok(if fails { Exit::Usage } else { Exit::Fine })
 }
 
 fn refused(faults: &Faults, args: &CheckArgs, screen: &Screen) -> anyhow::Result<Exit> {

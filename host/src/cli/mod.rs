@@ -1,16 +1,20 @@
 //! The command line: one file per verb. Only this module prints for people, and only this module ends the process.
 
-mod build;
 mod check;
 mod completions;
 mod demo;
+mod dlq;
 mod exit;
+mod explain;
+mod junit;
 mod logging;
+mod plugin;
 mod progress;
 mod report;
 mod run;
 mod summary;
 mod summary_json;
+mod test;
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
@@ -50,9 +54,11 @@ const AFTER_HELP: &str = "\
 Examples:
   millstream demo --for 30s          both pipelines on made-up users, nothing to install
   millstream check                   everything that is wrong with ./pipeline.toml, at once
+  millstream test                    its tests: records in, exact outcomes out
   millstream run                     run ./pipeline.toml until Ctrl-C
   millstream report                  what is in the table, and what did not get there
   millstream plugin build plugins/*  build plugin crates
+  millstream dlq list                dead letters of all pipelines, counted
 
 Exit codes:
   0  all pipelines ended in order (also after Ctrl-C or SIGTERM)
@@ -64,11 +70,32 @@ Exit codes:
 enum Verb {
     Run(RunArgs),
     Check(CheckArgs),
+    Test(TestArgs),
     Demo(DemoArgs),
     Report(ReportArgs),
-    /// Build plugins
-    #[command(subcommand, after_help = "Example:\n  millstream plugin build plugins/validate")]
-    Plugin(PluginVerb),
+    /// Count, show and replay dead letters
+    #[command(subcommand, after_help = "Example:\n  millstream dlq list --pipeline store")]
+    Dlq(dlq::DlqVerb),
+    /// Build plugins, look into them, try and measure them
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  millstream plugin build plugins/validate\n  millstream plugin test plugins/dedup"
+    )]
+    Plugin(plugin::PluginVerb),
+    /// Print the JSON Schema of pipeline.toml, for editors
+    #[command(after_help = "\
+Example:
+  millstream schema > pipeline.schema.json
+
+With this first line of pipeline.toml, an editor that knows TOML completes and checks it:
+  #:schema ./pipeline.schema.json")]
+    Schema,
+    /// Explain a code of a fault, a warning or a dead letter
+    #[command(after_help = "Examples:\n  millstream explain unknown-setting\n  millstream explain plugin_trap")]
+    Explain {
+        /// The code; without one, all are listed
+        code: Option<String>,
+    },
     /// Print a completion script for a shell
     #[command(after_help = "Example:\n  millstream completions bash > /etc/bash_completion.d/millstream")]
     Completions {
@@ -109,6 +136,7 @@ struct RunArgs {
 #[command(after_help = "\
 Examples:
   millstream check
+  millstream check --strict
   millstream check deploy/pipeline.toml --format json")]
 struct CheckArgs {
     #[command(flatten)]
@@ -116,6 +144,48 @@ struct CheckArgs {
     /// How faults are reported
     #[arg(long, default_value = "text")]
     format: check::Format,
+    /// Take warnings for faults: end with 2 where there are any
+    #[arg(long)]
+    strict: bool,
+}
+
+/// Run the tests of a configuration: records through the real plugins, and the exact outcome of each
+///
+/// A test is written beside the pipelines:
+///
+///   [[test]]
+///   name = "an address without @ is rejected"
+///   pipeline = "store"
+///
+///   [[test.record]]
+///   value = { id = "…", email = "x" }
+///   rejected = "bad_email"
+#[derive(Debug, Args)]
+#[command(
+    verbatim_doc_comment,
+    after_help = "\
+Examples:
+  millstream test
+  millstream test --only duplicate --watch
+  millstream test deploy/pipeline.toml --junit report.xml
+
+Exit codes:
+  0  all tests passed
+  1  a test failed
+  2  the command line or the configuration is wrong, or there is no test"
+)]
+struct TestArgs {
+    #[command(flatten)]
+    config: ConfigArg,
+    /// Run only tests whose name contains this; may be given several times
+    #[arg(long, value_name = "TEXT")]
+    only: Vec<String>,
+    /// Run them again whenever the configuration, a plugin or its sources change
+    #[arg(long)]
+    watch: bool,
+    /// Also write a report as JUnit XML
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
 }
 
 /// Run both pipelines of ./pipeline.toml on made-up users from a server on this machine
@@ -181,26 +251,6 @@ struct ReportArgs {
     html: Option<PathBuf>,
 }
 
-#[derive(Debug, Subcommand)]
-enum PluginVerb {
-    Build(BuildArgs),
-}
-
-/// Build plugin crates into components
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  millstream plugin build plugins/validate
-  millstream plugin build plugins/validate --out validate.wasm")]
-struct BuildArgs {
-    /// Folders of plugin crates
-    #[arg(required = true, value_name = "FOLDER")]
-    folders: Vec<PathBuf>,
-    /// Copy the component to this file
-    #[arg(long, value_name = "FILE")]
-    out: Option<PathBuf>,
-}
-
 #[derive(Debug, Args)]
 struct ConfigArg {
     /// The configuration
@@ -229,9 +279,13 @@ pub fn main() -> ExitCode {
     let exit = match cli.verb {
         Verb::Run(args) => run::run(args, &screen),
         Verb::Check(args) => check::check(&args, &screen),
+        Verb::Test(args) => test::test(&args, &screen),
         Verb::Demo(args) => demo::demo(args, &screen),
         Verb::Report(args) => report::report(&args, &screen),
-        Verb::Plugin(PluginVerb::Build(args)) => build::build(&args, &screen),
+        Verb::Plugin(verb) => plugin::plugin(verb, &screen),
+        Verb::Dlq(verb) => dlq::dlq(verb, &screen),
+        Verb::Schema => schema(),
+        Verb::Explain { code } => explain::print(code.as_deref()),
         Verb::Completions { shell } => completions::print(shell),
     };
     exit.unwrap_or_else(|error| {
@@ -239,4 +293,10 @@ pub fn main() -> ExitCode {
         Exit::Failed
     })
     .into()
+}
+
+/// Prints the schema.
+fn schema() -> anyhow::Result<Exit> {
+    println!("{}", serde_json::to_string_pretty(&crate::config::schema())?);
+    Ok(Exit::Fine)
 }

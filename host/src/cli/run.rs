@@ -106,7 +106,7 @@ pub(super) fn start_or_say(load: Load, watch: bool, screen: &Screen) -> anyhow::
 }
 
 /// An engine that keeps compiled code below `data_dir`.
-fn engine(host: &HostConfig) -> anyhow::Result<PluginEngine> {
+pub(super) fn engine(host: &HostConfig) -> anyhow::Result<PluginEngine> {
     let engine = PluginEngine::with_stack(host.stack);
     let engine = engine.map_err(|error| anyhow::anyhow!("cannot start the WebAssembly engine: {error:#}"))?;
     Ok(engine.with_cache(host.data_dir.join("cache")))
@@ -210,13 +210,13 @@ pub(super) async fn until_done(
     let host = Host::start(prepared.specs.clone());
     let (triggers, triggered) = mpsc::unbounded_channel();
     let watched = Arc::default();
-    let reloader = Reloader::new(load, engine, host.clone(), prepared, Arc::clone(&watched));
+    let reloader = Reloader::new(load, engine.clone(), host.clone(), prepared, Arc::clone(&watched));
     tokio::spawn(reloader.serve(triggered));
     tokio::spawn(reload_on(hangup, triggers.clone()));
     if let Some(listener) = admin {
         let asks = if token.is_some() { "; asks for the `admin_token`" } else { "" };
         tracing::info!("admin address: http://{} (the live page, /metrics{asks})", listener.local_addr()?);
-        tokio::spawn(web::serve(listener, token, host.clone(), triggers.clone()));
+        tokio::spawn(web::serve(listener, token, host.clone(), triggers.clone(), engine));
     }
     if watch {
         tokio::spawn(reload::watch(watched, triggers));

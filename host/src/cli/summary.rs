@@ -89,7 +89,7 @@ fn since_start(report: &Report) -> Totals {
 }
 
 /// The first column to the left, the others to the right.
-fn align<const N: usize>(table: &[[String; N]]) -> String {
+pub fn align<const N: usize>(table: &[[String; N]]) -> String {
     let mut text = String::new();
     let width = |column: usize| table.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
     for row in table {

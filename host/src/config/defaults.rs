@@ -127,3 +127,6 @@ pub const MAX_WORKERS: u64 = 32;
 pub fn workers() -> usize {
     std::thread::available_parallelism().map_or(1, |cores| cores.get().min(USUAL_WORKERS))
 }
+
+/// The last moment of the year 9999.
+pub const MAX_TIMESTAMP_MS: u64 = 253_402_300_799_999;

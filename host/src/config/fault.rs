@@ -28,12 +28,16 @@ pub const CODES: &[(&str, &str)] = &[
     ("duplicate-name", "two of the same name"),
     ("no-pipeline", "the file has no pipeline"),
     ("no-dead-letters", "there is no topic beside which the dead letters could go"),
+    ("unknown-pipeline", "a test names no pipeline of the file"),
+    ("one-outcome", "a test must say one thing that becomes of a record"),
     ("loop", "the pipeline would read what it writes"),
     ("reserved-option", "the delivery guarantees depend on this option"),
     ("state-without-kafka", "state in a topic needs a source whose partitions it can follow"),
     ("open-admin", "the admin address can be reached by others and has no token"),
     ("lost-records", "a warning: rejected records are thrown away"),
     ("shared-group", "a warning: two pipelines share a consumer group"),
+    ("unkeyed-before-state", "a warning: records without keys come to a stage that keeps state"),
+    ("ttl-below-window", "a warning: rows expire before a stage forgets them"),
 ];
 
 /// Whether the configuration can be used all the same.

@@ -5,9 +5,12 @@
 //! Which settings there are is said in one table (`settings.rs`), which defaults and limits in `defaults.rs`. This
 //! module opens nothing but the file itself and never prints a secret.
 
+mod advice;
+mod case;
 mod context;
 pub(crate) mod defaults;
 mod env;
+mod explain;
 mod fault;
 mod host;
 mod json;
@@ -16,6 +19,7 @@ mod options;
 mod pipeline;
 mod quantity;
 mod redacted;
+mod schema;
 mod secret;
 mod setting;
 mod settings;
@@ -36,8 +40,10 @@ use std::{path::Path, sync::Arc};
 use toml::de::DeTable;
 
 pub use defaults::ADMIN;
+pub use explain::{Explanation, explain, explanations};
 pub use fault::{CODES, ConfigText, Fault, Faults, Severity};
 pub use model::*;
+pub use schema::schema;
 pub use secret::mask_url;
 pub use settings::settings_table;
 pub use sink::table_at;
@@ -93,6 +99,8 @@ pub fn parse(path: &Path, text: &str, env: &dyn Fn(&str) -> Option<String>) -> R
     file.check_names(&mut cx, None);
     let host = host::host(&mut cx, &file);
     let pipelines = pipeline::pipelines(&mut cx, &file);
+    advice::advise(&mut cx, &pipelines);
+    let tests = case::tests(&mut cx, &file, &pipelines);
     // where faults were found, the pipelines may be what is faulty
     if pipelines.is_empty() && cx.faults.is_empty() {
         let fault = Fault::new("no-pipeline", 0..0, "the file has no pipeline");
@@ -102,7 +110,7 @@ pub fn parse(path: &Path, text: &str, env: &dyn Fn(&str) -> Option<String>) -> R
     if faults.iter().any(|fault| fault.severity == Severity::Error) {
         return Err(faults);
     }
-    Ok(Loaded { config: Config { path: path.to_owned(), host, pipelines }, warnings: faults, source })
+    Ok(Loaded { config: Config { path: path.to_owned(), host, pipelines, tests }, warnings: faults, source })
 }
 
 fn finish(path: &Path, cx: Context<'_>) -> (Arc<ConfigText>, Faults) {

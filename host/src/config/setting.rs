@@ -45,6 +45,10 @@ pub enum Place {
     State,
     /// `[pipeline.probation]`
     Probation,
+    /// `[[test]]`
+    Test,
+    /// `[[test.record]]`
+    TestRecord,
 }
 
 /// What the value of a setting may be.
@@ -74,6 +78,10 @@ pub enum Type {
     Texts,
     /// A table whose content is the user's own.
     Anything,
+    /// A record's value: a text, or a table that becomes JSON.
+    Value,
+    /// One such value, or a list of them.
+    Values,
     /// A table with settings of its own.
     Table,
     /// A list of such tables.
@@ -127,6 +135,8 @@ impl Place {
             Place::Create => "[pipeline.sink.create]",
             Place::State => "[pipeline.state]",
             Place::Probation => "[pipeline.probation]",
+            Place::Test => "[[test]]",
+            Place::TestRecord => "[[test.record]]",
         }
     }
 
@@ -157,6 +167,8 @@ impl fmt::Display for Type {
             Type::AnyOf(words) => write!(f, "a list of {}", alternatives(words)),
             Type::Texts => f.write_str("a table of texts"),
             Type::Anything | Type::Table => f.write_str("a table"),
+            Type::Value => f.write_str("a text or a table"),
+            Type::Values => f.write_str("a text, a table or a list of them"),
             Type::Tables => f.write_str("a list of tables"),
         }
     }

@@ -30,6 +30,7 @@ pub const CAPABILITIES: &[&str] = &["state", "random", "clock"];
 pub const SETTINGS: &[Setting] = &[
     row("host", Place::File, ALL, T::Table, D::Words("the defaults below"), "settings of the process"),
     row("pipeline", Place::File, ALL, T::Tables, D::Required, "the pipelines, one table each"),
+    row("test", Place::File, ALL, T::Tables, D::Words("none"), "what must become of records, for `millstream test`"),
 
     row("data_dir", Place::Host, ALL, T::Path, D::Text(d::DATA_DIR), "folder of the embedded log and of the state"),
     row("admin", Place::Host, ALL, T::Text, D::Words("none"), "address such as `127.0.0.1:8642` of the live page (`/`), the metrics (`/metrics`), `/healthz`, `/readyz`, `/pipelines` (the conservation meter), `/versions` and `POST /reload`"),
@@ -104,6 +105,19 @@ pub const SETTINGS: &[Setting] = &[
     row("primary_key", Place::Create, ALL, T::Text, D::Words("the first column"), "the column that identifies a row"),
     row("ttl", Place::Create, ALL, T::Time(d::MIN_TTL, d::MAX_TTL), D::Words("rows stay"), "lifetime of a row"),
     row("replication_factor", Place::Create, CASSANDRA, T::Count("replicas", 1, d::MAX_REPLICATION_FACTOR), D::Count(d::REPLICATION_FACTOR as u64), "copies of each row, where the keyspace is created"),
+
+    row("name", Place::Test, ALL, T::Text, D::Required, "what it shows"),
+    row("pipeline", Place::Test, ALL, T::Text, D::Words("the only one"), "the pipeline whose stages are tested"),
+    row("record", Place::Test, ALL, T::Tables, D::Required, "the records, handed to the stages in one batch, and what must become of each"),
+
+    row("key", Place::TestRecord, ALL, T::Text, D::Words("none"), "the record's key"),
+    row("value", Place::TestRecord, ALL, T::Value, D::Required, "the record's value: a text, or a table that becomes JSON"),
+    row("timestamp", Place::TestRecord, ALL, T::Count("milliseconds", 0, d::MAX_TIMESTAMP_MS), D::Words("none"), "the record's time, since 1970"),
+    row("kept", Place::TestRecord, ALL, T::Flag, D::Words("none"), "`true`: it must come out of the last stage as it went in, byte for byte"),
+    row("written", Place::TestRecord, ALL, T::Values, D::Words("none"), "what must come out of the last stage: a text byte for byte, a table as the same JSON, a list where it is split"),
+    row("dropped", Place::TestRecord, ALL, T::Text, D::Words("none"), "the reason for which it must be dropped"),
+    row("rejected", Place::TestRecord, ALL, T::Text, D::Words("none"), "the reason for which it must be rejected: the code, or `code: detail`"),
+    row("by", Place::TestRecord, ALL, T::Text, D::Words("any stage"), "the stage that must drop or reject it"),
 ];
 
 const fn row(

@@ -125,6 +125,7 @@ fn with_setting(place: Place, kind: &str, line: &str) -> String {
         if here == place || header == "[[pipeline]]" { header.to_owned() } else { String::new() }
     };
     let mut text = format!("{}\n", if place == Place::File { line } else { "" });
+    let is_test = matches!(place, Place::Test | Place::TestRecord);
     text += &format!("{}\n{}\n", header(Place::Host, "[host]"), at(Place::Host, "", ""));
     if place == Place::File && line.starts_with("pipeline =") {
         return text;
@@ -150,6 +151,15 @@ fn with_setting(place: Place, kind: &str, line: &str) -> String {
     }
     if !(place == Place::Pipeline && line.starts_with("dead_letters =")) {
         text += "[pipeline.dead_letters]\nurl = \"stdout:\"\n";
+    }
+    if is_test {
+        text += &format!("[[test]]\n{}\n", at(Place::Test, "name", "name = \"t\""));
+    }
+    if is_test && !line.starts_with("record =") {
+        let outcome = ["kept", "written", "dropped", "rejected"].iter().any(|outcome| line.starts_with(outcome));
+        let outcome = if outcome { "" } else { "kept = true" };
+        let record = at(Place::TestRecord, "value", "value = \"v\"");
+        text += &format!("[[test.record]]\n{record}\n{outcome}\n");
     }
     text
 }

@@ -88,6 +88,23 @@ impl Role {
     }
 }
 
+/// The words that an address of that role may begin with.
+pub(super) fn schemes(role: Role) -> Vec<&'static str> {
+    SCHEMES.iter().filter(|scheme| role.accepts(scheme)).map(|scheme| scheme.name).collect()
+}
+
+/// The kinds that there are in that role, each with the words that its addresses begin with.
+pub(super) fn kinds(role: Role) -> Vec<(&'static str, Vec<&'static str>)> {
+    let mut kinds: Vec<(&str, Vec<&str>)> = Vec::new();
+    for scheme in SCHEMES.iter().filter(|scheme| role.accepts(scheme)) {
+        match kinds.iter_mut().find(|(kind, _)| *kind == scheme.kind) {
+            Some((_, names)) => names.push(scheme.name),
+            None => kinds.push((scheme.kind, vec![scheme.name])),
+        }
+    }
+    kinds
+}
+
 fn bad(message: impl Into<String>, hint: impl Into<String>) -> UrlFault {
     UrlFault { code: "bad-url", message: message.into(), hint: hint.into() }
 }

@@ -5,10 +5,11 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::{
     Swaps, chain_of,
+    standing::Standing,
     worker::{Swap, Task},
 };
 use crate::{
@@ -26,12 +27,17 @@ pub type Verdict = oneshot::Receiver<Result<(), String>>;
 
 /// Cheap to clone; all clones are the same hand.
 #[derive(Clone)]
-pub struct Control(Arc<Mutex<Inner>>);
+pub struct Control {
+    inner: Arc<Mutex<Inner>>,
+    standing: Standing,
+}
 
 struct Inner {
     stages: Vec<StageSpec>,
     /// The worker, while there is one. Weak: it ends when reader and writer have gone, and a hand on it is neither.
     tasks: Option<mpsc::WeakUnboundedSender<Task>>,
+    /// Bounds the batches that wait for it.
+    room: Arc<Semaphore>,
     swaps: u64,
     figures: Swaps,
     /// Version of the state of each stage.
@@ -41,8 +47,10 @@ struct Inner {
 impl Control {
     /// For a pipeline that begins with these stages.
     pub fn new(stages: Vec<StageSpec>) -> Self {
-        let (figures, state_versions) = Default::default();
-        Self(Arc::new(Mutex::new(Inner { stages, tasks: None, swaps: 0, figures, state_versions })))
+        let (room, state_versions) = (Arc::new(Semaphore::new(0)), BTreeMap::new());
+        let figures = Swaps::default();
+        let inner = Inner { stages, tasks: None, room, swaps: 0, figures, state_versions };
+        Self { inner: Arc::new(Mutex::new(inner)), standing: Standing::default() }
     }
 
     /// The stages that run, or that the pipeline's next life begins with.
@@ -61,8 +69,15 @@ impl Control {
     }
 
     /// A worker is there, made with the stages of `swaps` swaps; `false` where there have been more since.
-    pub(super) fn attach(&self, tasks: &mpsc::UnboundedSender<Task>, chain: &Chain, swaps: u64) -> bool {
+    pub(super) fn attach(
+        &self,
+        tasks: &mpsc::UnboundedSender<Task>,
+        room: &Arc<Semaphore>,
+        chain: &Chain,
+        swaps: u64,
+    ) -> bool {
         let mut inner = self.inner();
+        inner.room = room.clone();
         inner.state_versions = chain.state_versions();
         inner.tasks = (inner.swaps == swaps).then(|| tasks.downgrade());
         inner.swaps == swaps
@@ -70,6 +85,32 @@ impl Control {
 
     pub(super) fn detach(&self) {
         self.inner().tasks = None;
+        self.standing.end();
+    }
+
+    /// Where the pipeline stands.
+    pub(super) fn standing(&self) -> &Standing {
+        &self.standing
+    }
+
+    /// The way to the worker, while there is one, and what bounds the batches that wait for it.
+    pub(super) fn worker(&self) -> Option<(mpsc::WeakUnboundedSender<Task>, Arc<Semaphore>)> {
+        let inner = self.inner();
+        Some((inner.tasks.clone()?, inner.room.clone()))
+    }
+
+    /// Refuses stages that cannot work on the state that is kept, beside those that run.
+    pub(super) fn accepts(&self, chain: &Chain) -> Result<(), String> {
+        let state_versions = chain.state_versions();
+        for (stage, before) in &self.inner().state_versions {
+            if let Some(now) = state_versions.get(stage).filter(|now| *now != before) {
+                return Err(format!(
+                    "stage `{stage}`: the plugin is made for state of version {now}, and the running one keeps version \
+                     {before}; swap it in first, and replay then"
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// How often stages were swapped.
@@ -184,6 +225,6 @@ impl Control {
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

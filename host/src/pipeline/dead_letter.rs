@@ -16,7 +16,7 @@ pub(super) struct Letter<'a> {
     pub author: &'a Author,
     /// `code` or `code: detail`.
     pub reason: &'a str,
-    /// How often the sink was asked to take it; 0 where it never came so far.
+    /// How often the sink was asked to take it; 0 where it never came so far. Replays before come on top.
     pub attempt: u64,
 }
 
@@ -47,10 +47,16 @@ pub(super) fn letters<'a>(pipeline: &str, source: &Batch, letters: impl Iterator
         header("millstream.source.partition", &record.partition.to_string());
         header("millstream.source.offset", &record.offset.to_string());
         header("millstream.time", &now);
-        header("millstream.attempt", &letter.attempt.to_string());
+        header("millstream.attempt", &(letter.attempt + replayed(source, letter.origin)).to_string());
         headers.finish();
     }
     WriteBatch::whole(batch)
+}
+
+/// How often a record was taken out of the dead letters and tried again, this time included.
+fn replayed(source: &Batch, origin: u32) -> u64 {
+    let letters = source.letters.as_ref();
+    letters.map_or(0, |letters| letters.attempts.get(origin as usize).copied().unwrap_or_default() + 1)
 }
 
 /// The sink as the author of a refusal.

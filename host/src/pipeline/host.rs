@@ -12,8 +12,8 @@ use std::{
 use tokio::task::JoinHandle;
 
 use super::{
-    Control, Ending, Meter, PipelineError, PipelineSpec, Reloads, Setback, Stopper, Versions, chain_of, run,
-    stop_channel,
+    Control, Ending, Meter, PipelineError, PipelineSpec, Reloads, Replay, ReplayError, ReplayLedger, Setback, Stopper,
+    Versions, chain_of, replay, run, stop_channel,
 };
 use crate::{config::PipelineConfig, state::Totals};
 
@@ -38,6 +38,7 @@ struct Running {
     name: String,
     config: Arc<PipelineConfig>,
     state_dir: PathBuf,
+    data_dir: PathBuf,
     meter: Meter,
     stopper: Stopper,
     control: Control,
@@ -137,6 +138,25 @@ impl Host {
         self.add(spec);
     }
 
+    /// Puts dead letters of a pipeline through its stages and into its sink, beside what it reads. Dropping the future ends
+    /// that after the batches that are under way.
+    pub async fn replay(&self, pipeline: &str, replay: &Replay) -> Result<ReplayLedger, ReplayError> {
+        let found = self.pipelines().iter().find(|running| running.name == pipeline).map(|running| {
+            (running.control.clone(), running.config.clone(), running.data_dir.clone(), running.task.abort_handle())
+        });
+        let Some((control, config, data_dir, task)) = found else {
+            return Err(ReplayError::NoPipeline(pipeline.to_owned()));
+        };
+        // It may be opening its parts.
+        while control.worker().is_none() || control.standing().durable().is_none() {
+            if task.is_finished() {
+                return Err(ReplayError::Ended(pipeline.to_owned()));
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        replay::replay(&control, &config, &data_dir, replay).await
+    }
+
     /// Asks all pipelines to finish what they have read, and to leave it after [`DRAIN_DEADLINE`].
     pub fn stop(&self) {
         for running in self.pipelines().iter() {
@@ -181,6 +201,7 @@ impl Running {
         let meter = Meter::new(Totals::default());
         let (name, config) = (spec.config.name.clone(), Arc::new(spec.config.clone()));
         let state_dir = spec.data_dir.join("state").join(&name);
+        let data_dir = spec.data_dir.clone();
         let control = Control::new(spec.stages.clone());
         let versions = Versions::new(&name, &spec.data_dir);
         let pipeline = name.clone();
@@ -198,7 +219,7 @@ impl Running {
             }
             result
         });
-        Self { name, config, state_dir, meter, stopper, control, versions, task }
+        Self { name, config, state_dir, data_dir, meter, stopper, control, versions, task }
     }
 
     fn handle(&self) -> Handle {

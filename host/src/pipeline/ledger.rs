@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::tally::{Tally, sum};
 use crate::{
-    record::{Positions, Replay},
+    record::{Handled, Positions, Replay},
     state::{Changelog, ChangelogError, Commit, Migrated, Owned, TopicError, TopicLog, Totals, Writes},
 };
 
@@ -40,6 +40,8 @@ pub(super) struct Entry<'a> {
     pub tally: &'a Tally,
     /// State writes, by stage.
     pub writes: &'a [(&'a str, &'a Writes)],
+    /// Dead letters that it deals with.
+    pub handled: &'a Handled,
     /// The partition of each record of the batch.
     pub partitions: &'a [i32],
     /// Whether the writes of a record are part of it.
@@ -88,6 +90,14 @@ impl Ledger {
         }
     }
 
+    /// Dead letters that are dealt with; `None` where state moves with its partitions, and nobody keeps them.
+    pub fn handled(&self) -> Option<&Handled> {
+        match self {
+            Self::Files(changelog, _) => Some(changelog.handled()),
+            Self::Topic(..) => None,
+        }
+    }
+
     /// What may have been written and is not committed.
     pub fn replay(&self) -> Replay {
         match self {
@@ -123,7 +133,7 @@ impl Ledger {
 
     /// Makes one commit durable. What failed may be tried again.
     pub async fn commit(&mut self, entry: &Entry<'_>) -> Result<(), LedgerError> {
-        let Entry { positions, writes, time_ms, .. } = *entry;
+        let Entry { positions, writes, handled, time_ms, .. } = *entry;
         match self {
             Self::Files(changelog, totals) => {
                 let mut next = totals.clone();
@@ -131,7 +141,7 @@ impl Ledger {
                 // An fsync of tens of milliseconds: the other tasks of this thread move on meanwhile.
                 tokio::task::block_in_place(|| {
                     let durable = &|row| (entry.durable)(row);
-                    changelog.commit(&Commit { positions, totals: &next, writes, durable, time_ms })
+                    changelog.commit(&Commit { positions, totals: &next, writes, handled, durable, time_ms })
                 })?;
                 *totals = next;
             }

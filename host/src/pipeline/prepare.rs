@@ -63,6 +63,7 @@ pub fn prepare(
             stages,
             data_dir: loaded.config.host.data_dir.clone(),
             durability: loaded.config.host.durability,
+            reads: true,
         });
     }
     if !faults.is_empty() {

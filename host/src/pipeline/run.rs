@@ -15,6 +15,7 @@ use super::{
     ledger::{Ledger, LedgerError},
     open::{Opening, unless_stopped},
     reader::{ReadEnd, Reader},
+    standing::Durable,
     stop_channel,
     versions::Versions,
     worker::{Parts, Worker, WorkerError},
@@ -23,7 +24,7 @@ use super::{
 use crate::{
     config::{Durability, PipelineConfig, SinkConfig},
     sink,
-    source::{Custodian, SourceError},
+    source::{Custodian, Idle, Source, SourceError},
     state::{ChangelogError, TopicError},
     transform::{Chain, ChainError, StageSpec},
 };
@@ -44,6 +45,8 @@ pub struct PipelineSpec {
     pub data_dir: PathBuf,
     /// When a commit counts as durable.
     pub durability: Durability,
+    /// Whether it reads its source. One that does not only replays dead letters.
+    pub reads: bool,
 }
 
 /// How a pipeline ended without failing.
@@ -160,19 +163,22 @@ async fn live_until(
     };
     let (requests, changes) = mpsc::unbounded_channel();
     let custodian = Custodian { requests, restores: topic.is_some(), deadline: spec.config.source.drain };
-    let Some(source) = unless_stopped(stop, opening.source(&resume, custodian)).await else {
-        return Ok(Some(Ending::Drained));
+    let opened = async {
+        if spec.reads { opening.source(&resume, custodian).await } else { Ok(Box::new(Idle) as Box<dyn Source>) }
     };
+    let Some(source) = unless_stopped(stop, opened).await else { return Ok(Some(Ending::Drained)) };
     let mut source = source?;
     let (tasks, tasks_out) = mpsc::unbounded_channel();
-    if !control.attach(&tasks, &chain, swaps) {
+    let room = Arc::new(Semaphore::new(READ_AHEAD));
+    if !control.attach(&tasks, &room, &chain, swaps) {
         // The stages were swapped while the pipeline was being opened.
         return Ok(None);
     }
     versions.began(chain.authors(), &resume, Duration::ZERO);
     meter.phase(Phase::Running);
+    let standing = control.standing().clone();
+    standing.begin(Durable { positions: resume.clone(), handled: ledger.handled().cloned() });
 
-    let room = Arc::new(Semaphore::new(READ_AHEAD));
     let (made, made_out) = mpsc::channel(WRITE_BEHIND);
     let delivery = |url: &SinkConfig, sink| Delivery {
         pipeline: name.clone(),
@@ -188,6 +194,7 @@ async fn live_until(
         ledger,
         committer: source.committer(),
         meter: meter.clone(),
+        standing: standing.clone(),
         tasks: tasks.clone(),
         stop: stopper.listen(),
     };
@@ -205,6 +212,7 @@ async fn live_until(
         versions: versions.clone(),
         meter: meter.clone(),
         stop: stopper.listen(),
+        standing,
         runtime: tokio::runtime::Handle::current(),
     };
     let worker = Worker::new(parts, &tasks).map_err(worker_failed)?;
@@ -271,9 +279,17 @@ fn worker_failed(error: WorkerError) -> PipelineError {
 
 /// When a part ends, for whatever reason, the reader is to end as well.
 async fn ending<T>(stopper: Stopper, part: impl Future<Output = T>) -> T {
-    let result = part.await;
-    stopper.drain();
-    result
+    let _drain = DrainAtEnd(stopper);
+    part.await
+}
+
+/// A part that breaks ends as well, though nothing behind its end is run.
+struct DrainAtEnd(Stopper);
+
+impl Drop for DrainAtEnd {
+    fn drop(&mut self) {
+        self.0.drain();
+    }
 }
 
 async fn drain_after(time: Duration, stopper: Stopper) {

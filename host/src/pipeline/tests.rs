@@ -15,6 +15,7 @@ use super::{
     Meter, Stopper,
     deliver::Delivery,
     ledger::Ledger,
+    standing::Standing,
     stop_channel,
     versions::Versions,
     worker::{Parts, Task, Worker},
@@ -149,6 +150,7 @@ async fn live(folder: &Path, batches: Vec<Arc<Batch>>, sink: FakeSink, dead: Fak
         ledger: Ledger::Files(Box::new(changelog), restored.totals.clone()),
         committer: Box::new(NoCommit),
         meter: meter.clone(),
+        standing: Standing::default(),
         tasks: tasks.clone(),
         stop: stopper.listen(),
     };
@@ -169,6 +171,7 @@ async fn live(folder: &Path, batches: Vec<Arc<Batch>>, sink: FakeSink, dead: Fak
         versions: Versions::new("p", folder),
         meter: meter.clone(),
         stop: stopper.listen(),
+        standing: Standing::default(),
         runtime: tokio::runtime::Handle::current(),
     };
     let worker = Worker::new(parts, &tasks).unwrap();

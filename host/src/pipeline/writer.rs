@@ -16,10 +16,12 @@ use super::{
     dead_letter::{Letter, letters, sink_author},
     deliver::{Abandoned, Delivery},
     ledger::{Entry, Ledger, LedgerError},
+    standing::{News, Standing},
     tally::{Tally, sum, tally},
     worker::{Made, Task},
 };
 use crate::{
+    record::Handled,
     sink::WriteBatch,
     source::Committer,
     state::Writes,
@@ -29,6 +31,8 @@ use crate::{
 /// Longest wait between attempts to make a commit durable.
 const MAX_COMMIT_DELAY: Duration = Duration::from_secs(5);
 
+static NONE_HANDLED: Handled = Handled::none();
+
 pub(super) struct Writer {
     pub pipeline: Arc<str>,
     pub sink: Delivery,
@@ -36,6 +40,7 @@ pub(super) struct Writer {
     pub ledger: Ledger,
     pub committer: Box<dyn Committer>,
     pub meter: Meter,
+    pub standing: Standing,
     /// To the worker: what is durable.
     pub tasks: mpsc::UnboundedSender<Task>,
     pub stop: Stop,
@@ -81,7 +86,8 @@ impl Writer {
 
     /// Makes a batch durable. Returns whether what is behind it has to run again.
     async fn write(&mut self, mut batch: Processed) -> Result<bool, Ended> {
-        if self.sink.sink.lifetime().is_some() {
+        let letters = batch.write.source.letters.clone();
+        if self.sink.sink.lifetime().is_some() && letters.is_none() {
             self.intend(&mut batch).await?;
         }
         fail::fail_point!(&format!("{}/before-sink", self.pipeline));
@@ -103,9 +109,18 @@ impl Writer {
         let tally = tally(&batch, &refused);
         self.commit(&batch, &tally, &refused).await?;
         fail::fail_point!(&format!("{}/after-frame", self.pipeline));
-        self.meter.commit(&self.pipeline, &sum(&tally));
+        let added = sum(&tally);
+        self.meter.commit(&self.pipeline, &added);
         self.meter.batch(&batch, write);
-        if let Err(error) = self.committer.commit(&batch.positions).await {
+        let handled = letters.as_ref().map_or(&NONE_HANDLED, |letters| &letters.handled);
+        self.standing.committed(&batch.positions, handled);
+        if let Some(letters) = &letters {
+            self.standing.tell(letters.replay, News::Done(added));
+        }
+        // The places of letters are none that the source would go on from.
+        if letters.is_none()
+            && let Err(error) = self.committer.commit(&batch.positions).await
+        {
             tracing::debug!(pipeline = %self.pipeline, "{error}");
         }
         let again = !refused.is_empty();
@@ -167,6 +182,7 @@ impl Writer {
             positions: &batch.positions,
             tally,
             writes: &writes,
+            handled: batch.write.source.letters.as_ref().map_or(&NONE_HANDLED, |letters| &letters.handled),
             partitions: &batch.write.source.partitions,
             durable: &|row| !refused.iter().any(|(origin, _)| *origin == row),
             time_ms: super::now_ms(),

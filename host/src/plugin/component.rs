@@ -122,6 +122,13 @@ impl Plugin {
         self.imported
     }
 
+    /// The interfaces that it imports and exports, by name.
+    pub fn interfaces(&self, engine: &PluginEngine) -> (Vec<String>, Vec<String>) {
+        let ty = self.component().component_type();
+        let imports = ty.imports(&engine.engine).map(|(name, _)| name.to_owned()).collect();
+        (imports, ty.exports(&engine.engine).map(|(name, _)| name.to_owned()).collect())
+    }
+
     /// Its file's name without endings: a plugin's own word for itself is not to be relied on.
     pub(super) fn name(&self) -> String {
         let file = self.path.file_name().unwrap_or_default().to_string_lossy();

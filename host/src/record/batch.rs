@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use super::{Headers, Positions, Slices};
+use super::{Headers, Letters, Positions, Slices};
 
 /// Consecutive records of one source. Within a partition the offsets ascend.
 #[derive(Debug, Clone)]
@@ -23,6 +23,9 @@ pub struct Batch {
     pub partitions: Vec<i32>,
     /// Offset of each record in its partition.
     pub offsets: Vec<i64>,
+    /// Where the records are taken out of dead letters, what is known of those. Their places are those of the records that
+    /// were rejected, in no order.
+    pub letters: Option<Arc<Letters>>,
 }
 
 /// One record, borrowed from its batch.
@@ -54,6 +57,7 @@ impl Batch {
             timestamps: Vec::new(),
             partitions: Vec::new(),
             offsets: Vec::new(),
+            letters: None,
         }
     }
 
@@ -77,6 +81,7 @@ impl Batch {
         self.timestamps.clear();
         self.partitions.clear();
         self.offsets.clear();
+        self.letters = None;
     }
 
     /// Number of records.

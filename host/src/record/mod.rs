@@ -5,6 +5,7 @@
 mod batch;
 mod columns;
 mod headers;
+mod letters;
 mod position;
 mod replay;
 mod slices;
@@ -15,6 +16,7 @@ mod merging;
 pub use batch::{Batch, Record};
 pub use columns::{Column, Columns, Field, Kind, Want};
 pub use headers::{HeaderWriter, Headers};
+pub use letters::{Handled, Letters};
 pub use position::Positions;
 pub use replay::Replay;
 pub use slices::Slices;

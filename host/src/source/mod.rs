@@ -7,10 +7,12 @@
 pub mod file;
 pub mod generator;
 pub mod http;
+mod idle;
 pub mod kafka;
 pub mod log;
 mod open;
 
+pub use idle::Idle;
 pub use open::open;
 
 use std::time::Duration;

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     config::Durability,
-    record::{Positions, Replay},
+    record::{Handled, Positions, Replay},
 };
 
 /// A restore that takes longer says how far it is, this often.
@@ -111,6 +111,7 @@ pub struct Changelog {
     positions: Positions,
     totals: Totals,
     replay: Replay,
+    handled: Handled,
     longest_ttl_s: Option<Seconds>,
     /// Closed segments, oldest first, with the time of their last frame.
     closed: Vec<(PathBuf, i64)>,
@@ -144,6 +145,8 @@ pub struct Commit<'a> {
     pub totals: &'a Totals,
     /// State writes, by stage.
     pub writes: &'a [(&'a str, &'a Writes)],
+    /// Dead letters that are dealt with.
+    pub handled: &'a Handled,
     /// Whether the writes of a record are part of it.
     pub durable: &'a dyn Fn(u32) -> bool,
     /// Unix milliseconds.
@@ -205,6 +208,7 @@ impl Changelog {
             positions: restored.positions.clone(),
             totals: restored.totals.clone(),
             replay: restored.replay.clone(),
+            handled: restored.handled.clone(),
             longest_ttl_s,
             closed,
             buffer,
@@ -223,6 +227,7 @@ impl Changelog {
         let mut frame = FrameWriter::new(&mut self.buffer, self.seq + 1, commit.time_ms);
         frame.positions(commit.positions);
         frame.totals(commit.totals, &self.totals);
+        frame.handled(commit.handled);
         for (stage, writes) in commit.writes.iter().filter(|(_, writes)| !writes.ops.is_empty()) {
             if self.versions.get(*stage) != Some(&writes.version) {
                 frame.version(stage, writes.version, false);
@@ -235,6 +240,7 @@ impl Changelog {
         self.append(self.durability)?;
         self.seq += 1;
         self.totals.clone_from(commit.totals);
+        self.handled.merge(commit.handled);
         if self.is_full(commit.time_ms) {
             self.roll(commit.time_ms)?;
         }
@@ -266,6 +272,11 @@ impl Changelog {
     /// What may have been written and is not committed.
     pub fn replay(&self) -> &Replay {
         &self.replay
+    }
+
+    /// Dead letters that have been dealt with.
+    pub fn handled(&self) -> &Handled {
+        &self.handled
     }
 
     /// Where the state lies.
@@ -311,6 +322,7 @@ impl Changelog {
             seq: self.seq,
             time_ms: now_ms,
             replay: self.replay.clone(),
+            handled: self.handled.clone(),
             ..Restored::default()
         };
         for Migrated { stage, version, entries } in &self.migrated {

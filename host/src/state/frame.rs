@@ -7,7 +7,7 @@
 use std::{cmp::Ordering, collections::BTreeMap};
 
 use super::{Cause, Entries, NewerState, Seconds, StageState, Totals, Writes, stage::FIRST_VERSION};
-use crate::record::{Positions, Replay};
+use crate::record::{Handled, Positions, Replay};
 
 /// Bytes before a frame's payload.
 pub const FRAME_HEAD: usize = 8;
@@ -30,6 +30,8 @@ pub trait FrameReader {
     fn counts(&mut self, consumed: u64, split: u64, written: u64);
     /// Records of a partition before `until` may have been written at `written_ms`, and are not committed.
     fn intent(&mut self, partition: i32, until: i64, written_ms: i64);
+    /// Dead letters of a topic's partition have been dealt with: those from `from` up to, and not including, `to`.
+    fn handled(&mut self, topic: &str, partition: i32, from: i64, to: i64);
     /// A total of dropped (`dead: false`) or dead-lettered records.
     fn cause(&mut self, dead: bool, cause: Cause, total: u64);
     /// Names the store `id` of this segment.
@@ -72,6 +74,17 @@ impl<'a> FrameWriter<'a> {
             self.out.extend_from_slice(&partition.to_le_bytes());
             self.out.extend_from_slice(&until.to_le_bytes());
             self.out.extend_from_slice(&written_ms.to_le_bytes());
+        }
+    }
+
+    /// Adds dead letters that have been dealt with.
+    pub fn handled(&mut self, handled: &Handled) {
+        for (topic, partition, from, to) in handled.iter() {
+            self.out.push(b'H');
+            self.text(topic.as_bytes());
+            self.out.extend_from_slice(&partition.to_le_bytes());
+            self.out.extend_from_slice(&from.to_le_bytes());
+            self.out.extend_from_slice(&to.to_le_bytes());
         }
     }
 
@@ -185,6 +198,12 @@ pub fn read_payload(payload: &[u8], reader: &mut impl FrameReader) -> Result<(),
                 let until = input.u64()? as i64;
                 reader.intent(partition, until, input.u64()? as i64);
             }
+            b'H' => {
+                let topic = input.string()?;
+                let partition = input.u32()? as i32;
+                let from = input.u64()? as i64;
+                reader.handled(topic, partition, from, input.u64()? as i64);
+            }
             b'C' => {
                 let (consumed, split) = (input.u64()?, input.u64()?);
                 reader.counts(consumed, split, input.u64()?);
@@ -277,6 +296,8 @@ pub struct Restored {
     pub replay: Replay,
     /// State that a plugin is too old for.
     pub newer: Option<NewerState>,
+    /// Dead letters that have been dealt with.
+    pub handled: Handled,
 }
 
 /// Applies frames to the state of stages.
@@ -309,6 +330,10 @@ impl FrameReader for Restore<'_> {
 
     fn intent(&mut self, partition: i32, until: i64, written_ms: i64) {
         self.restored.replay.add(partition, until, written_ms);
+    }
+
+    fn handled(&mut self, topic: &str, partition: i32, from: i64, to: i64) {
+        self.restored.handled.add(topic, partition, from, to);
     }
 
     fn counts(&mut self, consumed: u64, split: u64, written: u64) {

@@ -20,6 +20,7 @@ enum Event {
     Position(i32, i64),
     Counts(u64, u64, u64),
     Intent(i32, i64, i64),
+    Handled(String, i32, i64, i64),
     Cause(bool, Cause, u64),
     Store(u16, String, String),
     Version(String, u32, bool),
@@ -44,6 +45,10 @@ impl FrameReader for Collected {
 
     fn intent(&mut self, partition: i32, until: i64, written_ms: i64) {
         self.0.push(Event::Intent(partition, until, written_ms));
+    }
+
+    fn handled(&mut self, topic: &str, partition: i32, from: i64, to: i64) {
+        self.0.push(Event::Handled(topic.to_owned(), partition, from, to));
     }
 
     fn cause(&mut self, dead: bool, cause: Cause, total: u64) {
@@ -84,6 +89,10 @@ fn bytes(event: &Event) -> Vec<u8> {
         Event::Frame(seq, time_ms) => [seq.to_le_bytes(), time_ms.to_le_bytes()].concat(),
         Event::Position(partition, next) => of_partition(b'P', partition, &[*next]),
         Event::Intent(partition, until, written_ms) => of_partition(b'I', partition, &[*until, *written_ms]),
+        Event::Handled(topic, partition, from, to) => {
+            let offsets = [from.to_le_bytes(), to.to_le_bytes()].concat();
+            [vec![b'H'], text(topic.as_bytes()), partition.to_le_bytes().to_vec(), offsets].concat()
+        }
         Event::Counts(consumed, split, written) => numbers(b'C', &[*consumed, *split, *written]),
         Event::Cause(dead, cause, total) => {
             let tag = if *dead { b'!' } else { b'-' };

@@ -16,7 +16,7 @@ mod totals;
 pub use changelog::{Changelog, ChangelogError, Commit};
 pub use entries::{Copied, Entries, Migrated, NewerState};
 pub use frame::{FrameReader, FrameWriter, Malformed, Restored, read_payload};
-pub use peek::{Peeked, peek};
+pub use peek::{Peeked, handled_letters, peek};
 pub use stage::{StageState, StoreIndex, UnknownStore, Write, Writes};
 pub use table::{Before, Seconds, Table};
 pub use topic::{Owned, TopicError, TopicLog};

@@ -14,6 +14,7 @@ use super::{
     frame::{FRAME_HEAD, FrameReader, MAX_PAYLOAD, Malformed, read_payload},
     segment::{MAGIC_BYTES, after_magic, damaged, io_error, segments},
 };
+use crate::record::Handled;
 
 /// A segment may be replaced between finding and opening it, but hardly this often.
 const ATTEMPTS: usize = 5;
@@ -23,6 +24,8 @@ const ATTEMPTS: usize = 5;
 pub struct Peeked {
     /// What became of the records since the pipeline first ran.
     pub totals: Totals,
+    /// Dead letters that have been dealt with.
+    pub handled: Handled,
     /// When that was committed, in Unix milliseconds.
     pub time_ms: i64,
 }
@@ -70,6 +73,11 @@ fn read(mut file: impl Read, path: &Path) -> Result<Peeked, ChangelogError> {
     Ok(found)
 }
 
+/// Which dead letters a pipeline has dealt with.
+pub fn handled_letters(folder: &Path) -> Result<Handled, ChangelogError> {
+    Ok(peek(folder)?.map(|peeked| peeked.handled).unwrap_or_default())
+}
+
 /// Fills the buffer; `false` where the file ends before.
 fn fill(file: &mut impl Read, buffer: &mut [u8]) -> io::Result<bool> {
     match file.read_exact(buffer) {
@@ -80,6 +88,10 @@ fn fill(file: &mut impl Read, buffer: &mut [u8]) -> io::Result<bool> {
 }
 
 impl FrameReader for Peeked {
+    fn handled(&mut self, topic: &str, partition: i32, from: i64, to: i64) {
+        self.handled.add(topic, partition, from, to);
+    }
+
     fn frame(&mut self, _seq: u64, time_ms: i64) {
         self.time_ms = time_ms;
     }
@@ -114,7 +126,7 @@ mod tests {
     use super::*;
     use crate::{
         config::Durability,
-        record::Positions,
+        record::{Handled, Positions},
         state::{Changelog, Commit},
     };
 
@@ -127,9 +139,10 @@ mod tests {
         let mut totals = Totals { consumed: 3, written: 2, ..Totals::default() };
         totals.dead_letter_one(&Cause::new("validate", "bad_email: x"));
         let positions = Positions::default();
-        let durable = &|_| true;
-        changelog.commit(&Commit { positions: &positions, totals: &totals, writes: &[], durable, time_ms: 7 }).unwrap();
-        let seen = Peeked { totals, time_ms: 7 };
+        let (durable, handled) = (&|_| true, &Handled::default());
+        let commit = Commit { positions: &positions, totals: &totals, writes: &[], handled, durable, time_ms: 7 };
+        changelog.commit(&commit).unwrap();
+        let seen = Peeked { totals, time_ms: 7, ..Peeked::default() };
         assert_eq!(peek(folder.path()).unwrap(), Some(seen.clone()));
 
         let last = segments(folder.path()).unwrap().pop().unwrap();

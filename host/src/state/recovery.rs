@@ -13,7 +13,7 @@ use proptest::{prelude::*, sample::Index};
 use super::*;
 use crate::{
     config::Durability,
-    record::{Positions, Replay},
+    record::{Handled, Positions, Replay},
 };
 
 const STAGE: &str = "keeps";
@@ -52,6 +52,7 @@ struct Seen {
     positions: Positions,
     totals: Totals,
     replay: Replay,
+    handled: Handled,
     entries: Vec<(bool, Vec<u8>)>,
 }
 
@@ -96,8 +97,8 @@ fn restore(files: &[(PathBuf, Vec<u8>)]) -> Result<(Seen, Vec<u64>), ChangelogEr
     }
     let seen = || {
         let (_, restored, mut state) = open(folder.path())?;
-        let Restored { positions, totals, replay, .. } = restored;
-        Ok(Seen { positions, totals, replay, entries: entries(&mut state) })
+        let Restored { positions, totals, replay, handled, .. } = restored;
+        Ok(Seen { positions, totals, replay, handled, entries: entries(&mut state) })
     };
     let first = seen()?;
     let lengths = files.iter().map(|(file, _)| fs::metadata(path(file)).unwrap().len()).collect();
@@ -116,19 +117,21 @@ fn segments(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 fn run(steps: &[Step]) -> (Vec<(PathBuf, Vec<u8>)>, Vec<Whole>) {
     let folder = tempfile::tempdir().unwrap();
     let (mut changelog, _, mut state) = open(folder.path()).unwrap();
-    let (mut positions, mut totals) = (Positions::default(), Totals::default());
+    let (mut positions, mut totals, mut handled) = (Positions::default(), Totals::default(), Handled::default());
     let mut whole = Vec::new();
-    let mut frame = |positions: &Positions, totals: &Totals, replay: &Replay, state: &mut StageState| {
-        let (segment, bytes) = segments(folder.path()).pop().unwrap();
-        let seen = Seen {
-            positions: positions.clone(),
-            totals: totals.clone(),
-            replay: replay.clone(),
-            entries: entries(state),
+    let mut frame =
+        |positions: &Positions, totals: &Totals, handled: &Handled, replay: &Replay, state: &mut StageState| {
+            let (segment, bytes) = segments(folder.path()).pop().unwrap();
+            let seen = Seen {
+                positions: positions.clone(),
+                totals: totals.clone(),
+                replay: replay.clone(),
+                handled: handled.clone(),
+                entries: entries(state),
+            };
+            whole.push(Whole { segment, end: bytes.len(), seen });
         };
-        whole.push(Whole { segment, end: bytes.len(), seen });
-    };
-    frame(&positions, &totals, changelog.replay(), &mut state);
+    frame(&positions, &totals, &handled, changelog.replay(), &mut state);
     for step in steps {
         match step {
             Step::Commit(ops, refused, partition, moves) => {
@@ -145,10 +148,14 @@ fn run(steps: &[Step]) -> (Vec<(PathBuf, Vec<u8>)>, Vec<Whole>) {
                 refused.iter().for_each(|row| totals.dead_letter_one(&Cause::new("sink", &format!("reason{row}"))));
                 let durable = |row| !refused.contains(&row);
                 let moved = [(*partition, positions.next_offset(*partition).unwrap())].into_iter().collect();
+                let mut letters = Handled::default();
+                letters.add("letters", *partition, *moves, *moves + 2);
+                handled.merge(&letters);
                 let commit = Commit {
                     positions: &moved,
                     totals: &totals,
                     writes: &[(STAGE, &writes)],
+                    handled: &letters,
                     durable: &durable,
                     time_ms: 0,
                 };
@@ -164,7 +171,7 @@ fn run(steps: &[Step]) -> (Vec<(PathBuf, Vec<u8>)>, Vec<Whole>) {
                 (changelog, _, state) = open(folder.path()).unwrap();
             }
         }
-        frame(&positions, &totals, changelog.replay(), &mut state);
+        frame(&positions, &totals, &handled, changelog.replay(), &mut state);
     }
     (segments(folder.path()), whole)
 }

@@ -61,6 +61,7 @@ impl Segment<'_> {
         frame.positions(&self.restored.positions);
         frame.totals(&self.restored.totals, &Totals::default());
         frame.intents(&self.restored.replay);
+        frame.handled(&self.restored.handled);
         for (id, (stage, store)) in (0..).zip(&self.stores.0) {
             frame.store(id, stage, store);
         }

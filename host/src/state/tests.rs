@@ -4,7 +4,10 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 use super::*;
-use crate::{config::Durability, record::Positions};
+use crate::{
+    config::Durability,
+    record::{Handled, Positions},
+};
 
 fn stages(ttl_ms: u64) -> BTreeMap<String, StageState> {
     let mut state = StageState::new();
@@ -31,7 +34,14 @@ fn commit(changelog: &mut Changelog, state: &mut StageState, n: u64, refused: Op
     let durable = |row| Some(row) != refused;
     let writes = [("dedup", &writes)];
     changelog
-        .commit(&Commit { positions: &positions, totals: &totals, writes: &writes, durable: &durable, time_ms })
+        .commit(&Commit {
+            positions: &positions,
+            totals: &totals,
+            writes: &writes,
+            handled: &Handled::default(),
+            durable: &durable,
+            time_ms,
+        })
         .unwrap();
 }
 

@@ -5,7 +5,10 @@
 use std::{collections::BTreeMap, path::Path};
 
 use super::*;
-use crate::{config::Durability, record::Positions};
+use crate::{
+    config::Durability,
+    record::{Handled, Positions},
+};
 
 const STAGE: &str = "s";
 
@@ -23,10 +26,9 @@ fn commit(changelog: &mut Changelog, state: &mut StageState, key: &str, value: &
     state.put(0, 0, key.as_bytes(), value.as_bytes(), 1).unwrap();
     let writes = state.take_writes();
     let (positions, totals) = (Positions::default(), Totals::default());
-    let (positions, totals) = (&positions, &totals);
-    changelog
-        .commit(&Commit { positions, totals, writes: &[(STAGE, &writes)], durable: &|_| true, time_ms: 0 })
-        .unwrap();
+    let (positions, totals, handled) = (&positions, &totals, &Handled::default());
+    let writes = &[(STAGE, &writes)];
+    changelog.commit(&Commit { positions, totals, writes, handled, durable: &|_| true, time_ms: 0 }).unwrap();
 }
 
 fn get<'a>(state: &'a StageState, key: &str) -> &'a str {

@@ -1,5 +1,5 @@
-//! What the host answers at its admin address: the live page, metrics, whether it lives and is ready, which versions run, and
-//! a reload by hand.
+//! What the host answers at its admin address: the live page, metrics, whether it lives and is ready, which versions run, a
+//! reload by hand, and replays of dead letters.
 //!
 //! Figures are read from the meters when somebody asks. While nobody does, nothing here runs.
 
@@ -7,13 +7,14 @@ mod guard;
 mod metrics;
 mod page;
 mod process;
+mod replay;
 pub mod status;
 
 use std::{collections::BTreeMap, convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
-    extract::State,
+    extract::{DefaultBodyLimit, State},
     http::{StatusCode, header::CONTENT_TYPE},
     middleware,
     response::{
@@ -36,6 +37,7 @@ use self::{
 use crate::{
     config::Secret,
     pipeline::{Handle, Host, Phase},
+    plugin::PluginEngine,
     reload::Trigger,
     state::Cause,
 };
@@ -53,7 +55,10 @@ struct Shared {
     triggers: mpsc::UnboundedSender<Trigger>,
     started: std::time::Instant,
     viewers: Arc<Semaphore>,
+    engine: PluginEngine,
 }
+
+pub(crate) use replay::Asked;
 
 /// Serves until the process ends.
 pub async fn serve(
@@ -61,9 +66,11 @@ pub async fn serve(
     token: Option<Secret>,
     host: Host,
     triggers: mpsc::UnboundedSender<Trigger>,
+    engine: PluginEngine,
 ) -> std::io::Result<()> {
     let viewers = Arc::new(Semaphore::new(MAX_VIEWERS));
-    let shared = Arc::new(Shared { host, triggers, started: std::time::Instant::now(), viewers });
+    let shared = Arc::new(Shared { host, triggers, engine, started: std::time::Instant::now(), viewers });
+    let replays = post(replay::replay).layer(DefaultBodyLimit::max(replay::MAX_PLUGIN_BYTES));
     let routes = Router::new()
         .route("/", get(page::page))
         .route("/healthz", get(async || "ok\n"))
@@ -73,7 +80,8 @@ pub async fn serve(
         .route("/events", get(events))
         .route("/pipelines", get(pipelines))
         .route("/versions", get(versions))
-        .route("/reload", post(reload));
+        .route("/reload", post(reload))
+        .route("/pipelines/{pipeline}/replay", replays);
     let routes = page::assets(routes)
         .layer(middleware::from_fn_with_state(Guard::new(token.as_ref()), guard))
         .with_state(shared);

@@ -5,6 +5,7 @@ mod conformance;
 mod golden;
 mod kafka;
 mod log_contract;
+mod replay;
 mod report;
 mod stack;
 mod tables;

@@ -55,7 +55,7 @@ fn records() -> u64 {
 }
 
 /// A key of each partition, for the embedded log, which goes by keys alone.
-fn keys() -> Vec<Vec<u8>> {
+pub fn keys() -> Vec<Vec<u8>> {
     let key_of =
         |partition| (0_u32..).map(|n| n.to_string().into_bytes()).find(|key| partition_of(key, 4) == partition);
     (0..PARTITIONS as u32).map(|partition| key_of(partition).unwrap()).collect()

@@ -39,6 +39,29 @@ fn the_help_of_every_verb_is_as_it_was_looked_at_and_fits_a_terminal() {
 }
 
 #[test]
+fn the_help_of_every_verb_of_the_kit_has_examples_and_fits_a_terminal() {
+    let verbs: [&[&str]; 10] = [
+        &["test"],
+        &["explain"],
+        &["schema"],
+        &["dlq"],
+        &["dlq", "list"],
+        &["dlq", "show"],
+        &["dlq", "replay"],
+        &["plugin", "inspect"],
+        &["plugin", "test"],
+        &["plugin", "bench"],
+    ];
+    for verb in verbs {
+        let ended = millstream(&[verb, &["--help"]].concat());
+        ended.assert(0, &["Usage: millstream", "Example"]);
+        for line in ended.stdout.lines() {
+            assert!(line.chars().count() <= WIDEST, "wider than {WIDEST}: {line}");
+        }
+    }
+}
+
+#[test]
 fn a_program_can_read_what_became_of_the_records() {
     let folder = Folder::with(
         "[[pipeline]]\nname = \"p\"\ndead_letters = { url = \"file:dead.jsonl\" }\n\

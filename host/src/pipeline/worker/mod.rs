@@ -16,7 +16,7 @@ mod lanes;
 
 use std::{
     collections::VecDeque,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -29,6 +29,8 @@ use self::{
 use super::{
     Meter, Stop,
     copying::Copying,
+    standing::{News, Standing},
+    tally::{sum, tally},
     trial::{Trial, Verdict},
     versions::Versions,
 };
@@ -52,6 +54,8 @@ pub(super) enum Task {
     Begun(Box<Ahead>),
     /// A lane has ended in the middle of a batch.
     LaneGone,
+    /// Run the stages over dead letters.
+    Letters(Mail, OwnedSemaphorePermit),
     /// The oldest batch under way is durable, but for these records, which the sink refused for good.
     Committed {
         /// Indexes in the source batch.
@@ -68,6 +72,18 @@ pub(super) enum Task {
     /// No more batches will come; end once all that is under way is durable.
     End,
 }
+
+/// A batch of records that were taken out of dead letters.
+pub(super) struct Mail {
+    pub batch: Arc<Batch>,
+    /// Stages to run instead of the pipeline's, on the same state.
+    pub stages: Option<OwnStages>,
+    /// Whether it is only to be judged: nothing is written, and no state changes.
+    pub dry_run: bool,
+}
+
+/// Stages that only a replay has.
+pub(super) type OwnStages = Arc<Mutex<Chain>>;
 
 /// Other versions of the stages, ready to run.
 pub(super) struct Swap {
@@ -119,6 +135,7 @@ pub(super) struct Parts {
     pub meter: Meter,
     /// While it is told to stop, no state is restored: nobody reads the partitions any more.
     pub stop: Stop,
+    pub standing: Standing,
     pub runtime: tokio::runtime::Handle,
 }
 
@@ -153,6 +170,8 @@ struct OnTrial {
 struct UnderWay {
     batch: Arc<Batch>,
     writes: Arc<Vec<(Arc<str>, Writes)>>,
+    /// Of a replay that has stages of its own.
+    stages: Option<OwnStages>,
 }
 
 /// Why the worker cannot go on.
@@ -198,6 +217,10 @@ impl Worker {
                 match due {
                     Task::Custody(custody) => self.change(custody)?,
                     Task::Swap(swap) => self.swap(*swap),
+                    Task::Letters(mail, room) => {
+                        drop(room);
+                        self.replay(mail)?;
+                    }
                     _ => return Ok(()),
                 }
                 continue;
@@ -298,21 +321,59 @@ impl Worker {
 
     fn ran(&mut self, batch: Arc<Batch>, processed: Processed) -> Result<(), WorkerError> {
         self.reached.merge(&processed.positions);
-        let Some(OnTrial { trial, .. }) = &mut self.trial else { return self.hand_over(batch, processed) };
+        let Some(OnTrial { trial, .. }) = &mut self.trial else { return self.hand_over(batch, processed, None) };
         let begun = Instant::now();
         let judged = trial.judge(&mut self.parts.chain, batch.clone(), processed);
         self.parts.versions.held_up(begun.elapsed());
         if let Some(processed) = judged {
-            self.hand_over(batch, processed)?;
+            self.hand_over(batch, processed, None)?;
         }
         self.decide(false)
     }
 
-    fn hand_over(&mut self, batch: Arc<Batch>, processed: Processed) -> Result<(), WorkerError> {
+    /// Runs the stages over dead letters. If those that were given for it are broken, the letters stay where they are.
+    fn replay(&mut self, mail: Mail) -> Result<(), WorkerError> {
+        let Mail { batch, stages, dry_run } = mail;
+        let replay = batch.letters.as_ref().map_or(0, |letters| letters.replay);
+        let ran = match &stages {
+            Some(own) => {
+                let mut own = own.lock().unwrap_or_else(PoisonError::into_inner);
+                own.adopt(&mut self.parts.chain);
+                let ran = own.project_for_sink(&self.parts.sink_fields).and_then(|()| own.run(batch.clone()));
+                self.parts.chain.adopt(&mut own);
+                ran
+            }
+            None if dry_run => self.parts.chain.run(batch.clone()),
+            None => return self.take_up(batch),
+        };
+        match ran {
+            Err(error) => {
+                self.parts.standing.tell(replay, News::Broken(super::chain_of(&error)));
+                Ok(())
+            }
+            Ok(processed) if dry_run => {
+                self.parts.chain.undo(&processed.writes, |_| true);
+                self.parts.standing.tell(replay, News::Done(sum(&tally(&processed, &[]))));
+                Ok(())
+            }
+            Ok(processed) => self.hand_over(batch, processed, stages),
+        }
+    }
+
+    fn hand_over(
+        &mut self,
+        batch: Arc<Batch>,
+        mut processed: Processed,
+        stages: Option<OwnStages>,
+    ) -> Result<(), WorkerError> {
+        if batch.letters.is_some() {
+            // Their places were passed long ago.
+            processed.positions = Positions::default();
+        }
         if let Some(copying) = &mut self.copying {
             copying.note(&processed.writes);
         }
-        self.under_way.push_back(UnderWay { batch, writes: processed.writes.clone() });
+        self.under_way.push_back(UnderWay { batch, writes: processed.writes.clone(), stages });
         self.parts.made.blocking_send(Made::Batch { run: self.run, processed }).map_err(|_| WorkerError::WriterGone)
     }
 
@@ -338,7 +399,10 @@ impl Worker {
         }
         self.parts.chain.undo(&oldest.writes, |row| refused.contains(&row));
         self.run += 1;
-        later.into_iter().try_for_each(|batch| self.take_up(batch.batch))
+        later.into_iter().try_for_each(|UnderWay { batch, stages, .. }| match stages {
+            Some(_) => self.replay(Mail { batch, stages, dry_run: false }),
+            None => self.take_up(batch),
+        })
     }
 
     /// Goes on with other versions from the next batch on. Those under way were made by the old one.
@@ -399,7 +463,7 @@ impl Worker {
                 let _ = done.send(Ok(()));
                 let (migrated, held) = trial.keep();
                 self.migrated(migrated)?;
-                held.into_iter().try_for_each(|(batch, processed)| self.hand_over(batch, processed))
+                held.into_iter().try_for_each(|(batch, processed)| self.hand_over(batch, processed, None))
             }
             Verdict::Refused(why) => self.put_back(&why),
         }

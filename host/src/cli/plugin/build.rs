@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 
-use super::{BuildArgs, Exit, progress::Screen};
+use super::{BuildArgs, Exit, Screen};
 use crate::plugin::build;
 
 /// Builds them.
