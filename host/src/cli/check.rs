@@ -73,5 +73,14 @@ fn way(spec: &PipelineSpec) -> String {
         "  sink          {}\n  dead letters  {}\n",
         config.sink.display, config.dead_letters.display
     ));
+    if let Some(schedule) = &config.schedule {
+        text.push_str(&format!("  schedule      {schedule}\n"));
+        let mut at_ms = crate::pipeline::now_ms();
+        for label in ["next runs", "", ""] {
+            let Some(next_ms) = schedule.next_ms(at_ms) else { break };
+            text.push_str(&format!("  {label:<12}  {}\n", schedule.shown(next_ms)));
+            at_ms = next_ms;
+        }
+    }
     text
 }

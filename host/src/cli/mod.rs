@@ -111,6 +111,7 @@ Examples:
   millstream run
   millstream run deploy/pipeline.toml --only store --until caught-up
   millstream run --for 30s
+  millstream run --only ingest --until caught-up --for 5m
   millstream run --until caught-up --summary json")]
 struct RunArgs {
     #[command(flatten)]
@@ -260,7 +261,7 @@ struct ConfigArg {
 
 #[derive(Debug, Args)]
 struct UntilArgs {
-    /// End after this time
+    /// End after this time; with `--until`, whatever has not got there by then has failed
     #[arg(long = "for", value_name = "TIME", value_parser = humantime::parse_duration)]
     run_for: Option<Duration>,
     /// End once everything that was there has been handled

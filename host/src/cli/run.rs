@@ -167,6 +167,9 @@ pub(super) fn apply(until: &UntilArgs, loaded: &mut Loaded) {
     for pipeline in &mut loaded.config.pipelines {
         pipeline.run_for = until.run_for.or(pipeline.run_for);
         pipeline.until_caught_up |= until.until.is_some();
+        if until.run_for.is_some() || until.until.is_some() {
+            pipeline.run_now();
+        }
     }
 }
 

@@ -50,6 +50,13 @@ pub fn summary(reports: &[Report]) -> String {
             let _ = writeln!(text, "  {} attempts were repeated", thousands(report.figures.retries));
         }
         let _ = writeln!(text, "  {}", balance(report));
+        if let (Some(schedule), Some(runs)) = (&config.schedule, &report.runs) {
+            let [begun, failed, skipped] = [runs.begun, runs.failed, runs.skipped].map(thousands);
+            let _ = writeln!(
+                text,
+                "  {begun} runs at {schedule}, {failed} failed; {skipped} times skipped, as a run was going"
+            );
+        }
         match &report.result {
             Ok(Ending::Drained) => {}
             Ok(Ending::Abandoned { records, why }) => {

@@ -34,6 +34,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("reserved-option", "the delivery guarantees depend on this option"),
     ("state-without-kafka", "state in a topic needs a source whose partitions it can follow"),
     ("open-admin", "the admin address can be reached by others and has no token"),
+    ("schedule", "a schedule whose runs never end, or a time zone without a schedule"),
     ("lost-records", "a warning: rejected records are thrown away"),
     ("shared-group", "a warning: two pipelines share a consumer group"),
     ("unkeyed-before-state", "a warning: records without keys come to a stage that keeps state"),

@@ -66,6 +66,8 @@ pub struct PipelineConfig {
     pub run_for: Option<Duration>,
     /// `until = "caught-up"`: ends the pipeline once it has handled all there was.
     pub until_caught_up: bool,
+    /// `schedule` and `time_zone`: runs at these times, each run to its end. Default: runs once, at once.
+    pub schedule: Option<super::Schedule>,
 }
 
 /// When a version that was swapped in is put back.

@@ -5,6 +5,7 @@ use super::{
     defaults as d,
     fault::Fault,
     model::*,
+    schedule::schedule,
     setting::Place,
     sink::sink,
     source::source,
@@ -77,6 +78,7 @@ fn pipeline(cx: &mut Context<'_>, section: &Section<'_>, name: Option<String>) -
     let workers = section.count(cx, "workers").map_or_else(d::workers, |workers| workers as usize);
     let run_for = section.time(cx, "for");
     let until_caught_up = section.choice(cx, "until").is_some();
+    let schedule = schedule(cx, section);
     let (source, sink, dead_letters) = (source?, sink?, dead_letters?);
     no_loop(cx, section, &source, &sink, "sink");
     no_loop(cx, section, &source, &dead_letters, "dead_letters");
@@ -96,6 +98,7 @@ fn pipeline(cx: &mut Context<'_>, section: &Section<'_>, name: Option<String>) -
         workers,
         run_for,
         until_caught_up,
+        schedule,
     })
 }
 

@@ -46,8 +46,10 @@ pub const SETTINGS: &[Setting] = &[
     row("state", Place::Pipeline, ALL, T::Table, D::Words("files below `data_dir`"), "keeps state and positions in a topic, so that they move with the partitions of a `kafka:` source from host to host"),
     row("probation", Place::Pipeline, ALL, T::Table, D::Words("the defaults below"), "when a version that was swapped in is put back"),
     row("workers", Place::Pipeline, ALL, T::Count("threads", 1, d::MAX_WORKERS), D::Words("one per core, at most `8`"), "threads that parse records and run the stages that keep nothing; those that do run on one, in order"),
-    row("for", Place::Pipeline, ALL, T::Time(d::MIN_TIME, d::MAX_RUN), D::Words("without end"), "ends the pipeline after that time"),
+    row("for", Place::Pipeline, ALL, T::Time(d::MIN_TIME, d::MAX_RUN), D::Words("without end"), "ends the pipeline after that time; with `until` a pipeline that has not got there by then has failed"),
     row("until", Place::Pipeline, ALL, T::OneOf(&["caught-up"]), D::Words("without end"), "`\"caught-up\"`: ends the pipeline once it has handled all there was"),
+    row("schedule", Place::Pipeline, ALL, T::Text, D::Words("runs at once"), "runs at these times, as cron has them: minute, hour, day, month, day of week (`\"*/5 * * * *\"`); each run ends by `for` or `until`"),
+    row("time_zone", Place::Pipeline, ALL, T::Text, D::Words("`\"UTC\"`"), "whose clocks `schedule` is about, such as `\"Europe/Berlin\"`"),
 
     row("url", Place::Source, ALL, T::Url, D::Required, "what to read: `https://…`, `kafka://host:port/topic`, `log:topic`, `file:path`, `generator:users`"),
     row("batch_records", Place::Source, ALL, T::Count("records", 1, d::MAX_BATCH_RECORDS), D::Count(d::BATCH_RECORDS as u64), "most records in a batch"),

@@ -12,10 +12,13 @@ use std::{
 use tokio::task::JoinHandle;
 
 use super::{
-    Control, Ending, Meter, PipelineError, PipelineSpec, Reloads, Replay, ReplayError, ReplayLedger, Setback, Stopper,
-    Versions, chain_of, replay, run, stop_channel,
+    Control, Ending, Meter, PipelineError, PipelineSpec, Reloads, Replay, ReplayError, ReplayLedger, Runs,
+    ScheduledRuns, Setback, Stopper, Versions, chain_of, now_ms, replay, run, schedule::Scheduled, stop_channel,
 };
-use crate::{config::PipelineConfig, state::Totals};
+use crate::{
+    config::{PipelineConfig, Schedule},
+    state::Totals,
+};
 
 /// How long stopping may take before what is under way is left for the next start. Together with what comes after it,
 /// this keeps an orderly stop below five seconds.
@@ -43,6 +46,7 @@ struct Running {
     stopper: Stopper,
     control: Control,
     versions: Versions,
+    runs: Runs,
     task: JoinHandle<Result<Ending, PipelineError>>,
 }
 
@@ -61,6 +65,8 @@ pub struct Handle {
     pub config: Arc<PipelineConfig>,
     /// Where its state lies, if in files.
     pub state_dir: PathBuf,
+    /// When it runs, where it does so at set times, and what has become of its runs.
+    pub schedule: Option<(Schedule, ScheduledRuns)>,
 }
 
 /// How one pipeline ended.
@@ -72,6 +78,8 @@ pub struct Report {
     pub config: PipelineConfig,
     /// Its figures at the end.
     pub figures: super::Figures,
+    /// What has become of its runs, where it runs at set times.
+    pub runs: Option<ScheduledRuns>,
     /// How it ended.
     pub result: Result<Ending, PipelineError>,
     /// From the start of the host to the first record that was durable in its sink.
@@ -184,8 +192,9 @@ impl Host {
             let result = running.task.await.unwrap_or(Err(PipelineError::Broken("pipeline")));
             let figures = running.meter.figures();
             let first_written = figures.first_written.map(|at| at.duration_since(self.0.started));
+            let runs = running.config.schedule.is_some().then(|| running.runs.now());
             let config = Arc::unwrap_or_clone(running.config);
-            reports.push(Report { name: running.name, config, figures, result, first_written });
+            reports.push(Report { name: running.name, config, figures, runs, result, first_written });
         }
         reports
     }
@@ -205,7 +214,8 @@ impl Running {
         let control = Control::new(spec.stages.clone());
         let versions = Versions::new(&name, &spec.data_dir);
         let pipeline = name.clone();
-        let running = run(spec, meter.clone(), stopper.clone(), control.clone(), versions.clone());
+        let runs = Runs::default();
+        let running = running(spec, meter.clone(), stopper.clone(), control.clone(), versions.clone(), runs.clone());
         let task = tokio::spawn(async move {
             let result = running.await;
             match &result {
@@ -219,7 +229,7 @@ impl Running {
             }
             result
         });
-        Self { name, config, state_dir, data_dir, meter, stopper, control, versions, task }
+        Self { name, config, state_dir, data_dir, meter, stopper, control, versions, runs, task }
     }
 
     fn handle(&self) -> Handle {
@@ -230,8 +240,24 @@ impl Running {
             versions: self.versions.clone(),
             config: self.config.clone(),
             state_dir: self.state_dir.clone(),
+            schedule: self.config.schedule.clone().map(|schedule| (schedule, self.runs.now())),
         }
     }
+}
+
+/// Runs it at once, or at its times.
+async fn running(
+    spec: PipelineSpec,
+    meter: Meter,
+    stopper: Stopper,
+    control: Control,
+    versions: Versions,
+    runs: Runs,
+) -> Result<Ending, PipelineError> {
+    let Some(schedule) = &spec.config.schedule else { return run(spec, meter, stopper, control, versions).await };
+    let scheduled = Scheduled { pipeline: &spec.config.name, schedule, runs: &runs, meter: &meter, clock: &now_ms };
+    let once = |stopper| run(spec.clone(), meter.clone(), stopper, control.clone(), versions.clone());
+    scheduled.until_stopped(stopper.listen(), once).await
 }
 
 /// Keeps the process from ending while a pipeline is being replaced.

@@ -81,7 +81,10 @@ impl Meter {
     pub(super) fn restore(&self, totals: Totals) {
         self.doing().under_way = 0;
         let mut figures = self.lock();
-        figures.at_start = totals.clone();
+        // What is restored of an earlier life of this process was there before only as far as it was then.
+        if figures.commits == 0 || totals.consumed < figures.at_start.consumed {
+            figures.at_start = totals.clone();
+        }
         figures.totals = totals;
     }
 

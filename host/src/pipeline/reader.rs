@@ -22,8 +22,10 @@ const MAX_RETRY_DELAY: Duration = Duration::from_secs(10);
 /// Why reading ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ReadEnd {
-    /// It was told to, or all is read.
+    /// It was told to.
     Done,
+    /// All is read.
+    AllRead,
     /// See [`Filled::Lost`].
     Lost,
 }
@@ -97,7 +99,7 @@ impl Reader<'_> {
                 break Ok(ReadEnd::Lost);
             }
             if filled == Filled::End || (self.until_caught_up && all_read) {
-                break Ok(ReadEnd::Done);
+                break Ok(ReadEnd::AllRead);
             }
             if let Some(until) = window.pause(filled != Filled::Records)
                 && !self.pause(until).await

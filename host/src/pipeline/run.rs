@@ -3,11 +3,17 @@
 use std::{
     future::Future,
     path::PathBuf,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use tokio::sync::{Semaphore, mpsc};
+use tokio::{
+    sync::{Semaphore, mpsc},
+    task::JoinHandle,
+};
 
 use super::{
     Control, Meter, Phase, Stopper,
@@ -81,6 +87,17 @@ pub enum PipelineError {
     /// The state in a topic cannot be restored or kept.
     #[error(transparent)]
     StateTopic(#[from] TopicError),
+    /// It was to end once it had caught up, and its time was over before.
+    #[error(
+        "it has not caught up within {}{}; what it has read is committed",
+        humantime::format_duration(*within), waiting.as_ref().map(|what| format!(", waiting: {what}")).unwrap_or_default()
+    )]
+    NotCaughtUp {
+        /// Its time.
+        within: Duration,
+        /// What it waited for in the end.
+        waiting: Option<String>,
+    },
     /// A part of the host broke; this is a bug.
     #[error("the {0} broke; please report this")]
     Broken(&'static str),
@@ -95,17 +112,27 @@ pub async fn run(
     versions: Versions,
 ) -> Result<Ending, PipelineError> {
     let alarm = spec.config.run_for.map(|time| tokio::spawn(drain_after(time, stopper.clone())));
+    let all_read = AtomicBool::new(false);
     let result = loop {
         meter.phase(Phase::Opening);
-        match live(&spec, &meter, &stopper, &control, &versions).await {
+        match live(&spec, &meter, &stopper, &control, &versions, &all_read).await {
             Ok(Some(ending)) => break Ok(ending),
             Ok(None) => {}
             Err(error) => break Err(error),
         }
     };
+    let is_over = alarm.as_ref().is_some_and(JoinHandle::is_finished);
     if let Some(alarm) = alarm {
         alarm.abort();
     }
+    let result = match (result, spec.config.run_for) {
+        (Ok(Ending::Drained), Some(within))
+            if is_over && spec.config.until_caught_up && !all_read.load(Ordering::Acquire) =>
+        {
+            Err(PipelineError::NotCaughtUp { within, waiting: meter.figures().waiting })
+        }
+        (result, _) => result,
+    };
     match &result {
         Ok(_) => meter.phase(Phase::Ended),
         Err(error) => meter.failed(super::chain_of(error)),
@@ -120,11 +147,12 @@ async fn live(
     outer: &Stopper,
     control: &Control,
     versions: &Versions,
+    all_read: &AtomicBool,
 ) -> Result<Option<Ending>, PipelineError> {
     // A life can be given up without stopping the pipeline.
     let (stopper, mut stop) = stop_channel();
     let follow = tokio::spawn(outer.listen().pass_on(stopper.clone()));
-    let result = live_until(spec, meter, &stopper, &mut stop, control, versions).await;
+    let result = live_until(spec, meter, &stopper, &mut stop, control, versions, all_read).await;
     control.detach();
     follow.abort();
     result
@@ -137,6 +165,7 @@ async fn live_until(
     stop: &mut super::Stop,
     control: &Control,
     versions: &Versions,
+    all_read: &AtomicBool,
 ) -> Result<Option<Ending>, PipelineError> {
     let name: Arc<str> = spec.config.name.as_str().into();
     let opening = Opening { spec, name: &name, meter };
@@ -229,6 +258,7 @@ async fn live_until(
         stop: stopper.listen(),
     };
     let read = reader.read().await;
+    all_read.store(matches!(read, Ok(ReadEnd::AllRead)), Ordering::Release);
     if matches!(read, Ok(ReadEnd::Lost)) {
         stopper.abandon();
     }

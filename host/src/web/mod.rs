@@ -157,6 +157,14 @@ async fn pipelines(State(shared): State<Arc<Shared>>) -> Response {
             "lag": figures.lag,
             "attempts_repeated": figures.retries,
             "waiting_for": figures.waiting,
+            "schedule": handle.schedule.as_ref().map(|(schedule, runs)| json!({
+                "at": schedule.to_string(),
+                "next": runs.next_ms.map(|next_ms| schedule.shown(next_ms)),
+                "next_ms": runs.next_ms,
+                "begun": runs.begun,
+                "failed": runs.failed,
+                "skipped": runs.skipped,
+            })),
             "swaps": handle.control.figures(),
         })
     };

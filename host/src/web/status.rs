@@ -300,7 +300,8 @@ fn mark(began: &Began) -> Mark {
 pub(super) fn state_of(figures: &Figures, activity: &Activity) -> (State, Option<String>) {
     match activity.phase {
         Phase::Failed => (State::Failed, activity.failure.clone()),
-        Phase::Ended => (State::Ended, None),
+        // One that runs at set times waits for the next one.
+        Phase::Ended => (State::Ended, figures.waiting.clone()),
         _ if activity.broken.is_some() => (State::Paused, activity.broken.clone().map(|(_, why)| why)),
         _ if figures.waiting.is_some() => (State::Waiting, figures.waiting.clone()),
         Phase::Opening => (State::Opening, None),

@@ -17,5 +17,7 @@ mod page;
 mod readme;
 mod reload;
 mod report;
+mod report_page;
+mod schedule;
 mod server;
 mod stopping;

@@ -11,7 +11,7 @@ const SCRIPT: &str = "</script><script>document.title='owned'</script>";
 const IMAGE: &str = "x.example\"><img src=x onerror=\"document.title='owned'\">";
 
 /// A table as a pipeline leaves it: 600 users, some of them odd, none of whom expires.
-fn table(folder: &Folder) {
+pub fn table(folder: &Folder) {
     let mut database = Connection::open(folder.path("users.db")).expect("opening a database");
     let create = "CREATE TABLE users (id uuid NOT NULL PRIMARY KEY, first_name text, gender text, email text, \
                   registered_date text, expires_at INTEGER, write_timestamp INTEGER NOT NULL)";
