@@ -53,11 +53,14 @@ pub fn run(args: RunArgs, screen: &Screen) -> anyhow::Result<Exit> {
 pub(super) fn end_early(runtime: &tokio::runtime::Runtime) -> Option<JoinHandle<()>> {
     let _within = runtime.enter();
     let mut terminate = signal(SignalKind::terminate()).ok()?;
+    let mut interrupt = signal(SignalKind::interrupt()).ok()?;
     Some(runtime.spawn(async move {
-        if terminate.recv().await.is_some() {
-            tracing::info!("stopped before anything was started");
-            std::process::exit(0);
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
         }
+        tracing::info!("stopped before anything was started");
+        std::process::exit(0);
     }))
 }
 

@@ -41,6 +41,8 @@ pub fn test(args: &TestArgs, screen: &Screen) -> anyhow::Result<Exit> {
     drive(runtime()?, async {
         let watched: Arc<Mutex<Vec<std::path::PathBuf>>> = Arc::default();
         let (triggers, mut changes) = mpsc::unbounded_channel();
+        // The configuration from the beginning: it may be saved while its tests run.
+        watched.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(args.config.config.clone());
         tokio::spawn(reload::watch(watched.clone(), triggers));
         loop {
             let (_, files) = tokio::task::block_in_place(|| once(args, screen))?;

@@ -76,6 +76,7 @@ impl Scheduled<'_> {
             self.runs.lock().next_ms = Some(due_ms);
             let due = schedule.shown(due_ms);
             self.meter.waiting(Some(format!("the next run, at {due}")));
+            tracing::info!(pipeline, "next run at {due}");
             tokio::select! {
                 () = self.wait(due_ms) => {}
                 () = stop.draining() => break,

@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_week_begins_on_a_monday() {
-        let (sunday, monday) = (1_700_956_799_999, 1_700_956_800_000); // 2023-11-26T23:59:59.999Z and a millisecond later
+        let (sunday, monday) = (1_701_043_199_999, 1_701_043_200_000); // 2023-11-26T23:59:59.999Z and a millisecond later
         let begins = |at_ms| beginning(at_ms, 7 * DAY_MS);
         assert_eq!((begins(monday), begins(sunday)), (monday, monday - 7 * DAY_MS));
     }

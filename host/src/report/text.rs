@@ -207,7 +207,7 @@ mod tests {
         };
         let text = text(&report);
         let told = text.split("dead letters").nth(1).unwrap_or_default();
-        assert!(told.contains("  store: validate: bad_email              10,000    49.8 %"), "{told}");
+        assert!(told.contains("  store: validate: bad_email       10,000    49.8 %"), "{told}");
         assert!(told.contains("  store: other reasons"), "{told}");
         assert!(told.contains("  other: not known, as it has not run yet"), "{told}");
         assert!(told.lines().count() < 16 && !text.contains('\x1b'), "{told}");

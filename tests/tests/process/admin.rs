@@ -167,6 +167,9 @@ fn every_metric_in_the_readme_exists_and_moves_and_scrapers_can_read_it() {
     folder.write("pipeline.toml", format!("{never}\n"));
     until(&mut process, "a refusal", "millstream_refusals_total{pipeline=\"q\"}", 1.0);
 
+    hand_over(&folder, "reject more: 1\n");
+    let more = "millstream_records_dead_lettered_total{pipeline=\"p\",stage=\"misbehave\",reason=\"more\"}";
+    until(&mut process, "one more dead letter", more, 1.0);
     hand_over(&folder, &"panic\n".repeat(200));
     let open = "millstream_circuit_open{pipeline=\"p\",stage=\"misbehave\"}";
     let last = until(&mut process, "an open circuit", open, 1.0);

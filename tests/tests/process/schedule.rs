@@ -42,7 +42,7 @@ fn a_schedule_is_overruled_by_the_command_line_and_stopping_does_not_wait_for_it
     let folder = Folder::with(&copying("schedule = \"0 0 1 1 *\"\nuntil = \"caught-up\""));
     folder.write("in.jsonl", "{\"n\":1}\n");
     let process = folder.start(&["run"]);
-    // Nothing to be seen but that it neither runs nor ends; the signal is handled from the start.
+    process.until_it_says(&["next run at "], PATIENCE);
     process.stop(Signal::Interrupt, STOP).assert(0, &["0 runs at 0 0 1 1 * in UTC"]);
     folder.run(&["run", "--until", "caught-up"]).assert(0, &["1 consumed = 1 written"]);
 }
