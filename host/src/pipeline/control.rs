@@ -10,11 +10,11 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use super::{
     Swaps, chain_of,
     standing::Standing,
-    worker::{Swap, Task},
+    worker::{self, Swap, Task},
 };
 use crate::{
     config::Probation,
-    transform::{Chain, StageSpec},
+    transform::{Chain, ChainError, StageSpec},
 };
 
 /// How often what was written meanwhile is copied before the rest is left for the moment of the swap.
@@ -38,6 +38,7 @@ struct Inner {
     tasks: Option<mpsc::WeakUnboundedSender<Task>>,
     /// Bounds the batches that wait for it.
     room: Arc<Semaphore>,
+    workers: usize,
     swaps: u64,
     figures: Swaps,
     /// Version of the state of each stage.
@@ -45,11 +46,11 @@ struct Inner {
 }
 
 impl Control {
-    /// For a pipeline that begins with these stages.
-    pub fn new(stages: Vec<StageSpec>) -> Self {
+    /// For a pipeline that begins with these stages, on so many threads.
+    pub fn new(stages: Vec<StageSpec>, workers: usize) -> Self {
         let (room, state_versions) = (Arc::new(Semaphore::new(0)), BTreeMap::new());
         let figures = Swaps::default();
-        let inner = Inner { stages, tasks: None, room, swaps: 0, figures, state_versions };
+        let inner = Inner { stages, tasks: None, room, workers, swaps: 0, figures, state_versions };
         Self { inner: Arc::new(Mutex::new(inner)), standing: Standing::default() }
     }
 
@@ -130,7 +131,14 @@ impl Control {
     }
 
     async fn try_swap(&self, stages: Vec<StageSpec>, probation: Probation) -> Result<Verdict, String> {
-        let mut chain = tokio::task::block_in_place(|| Chain::new(stages.clone())).map_err(|error| chain_of(&error))?;
+        let workers = self.inner().workers;
+        // All instances here, so that no batch waits for one to be made.
+        let ready = tokio::task::block_in_place(|| {
+            let mut chain = Chain::new(stages.clone())?;
+            chain.widen(worker::heads(workers))?;
+            Ok(chain)
+        });
+        let mut chain = ready.map_err(|error: ChainError| chain_of(&error))?;
         let state_versions = chain.state_versions();
         let takes_over = self.older(&state_versions)?;
         self.copy(&mut chain, &takes_over).await?;

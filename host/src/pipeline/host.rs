@@ -211,7 +211,7 @@ impl Running {
         let (name, config) = (spec.config.name.clone(), Arc::new(spec.config.clone()));
         let state_dir = spec.data_dir.join("state").join(&name);
         let data_dir = spec.data_dir.clone();
-        let control = Control::new(spec.stages.clone());
+        let control = Control::new(spec.stages.clone(), spec.config.workers);
         let versions = Versions::new(&name, &spec.data_dir);
         let pipeline = name.clone();
         let runs = Runs::default();

@@ -235,7 +235,7 @@ async fn live_until(
         topic,
         room: room.clone(),
         room_for: READ_AHEAD,
-        lanes: spec.config.workers.saturating_sub(1),
+        workers: spec.config.workers,
         sink_fields,
         resume,
         versions: versions.clone(),

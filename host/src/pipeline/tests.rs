@@ -165,7 +165,7 @@ async fn live(folder: &Path, batches: Vec<Arc<Batch>>, sink: FakeSink, dead: Fak
         topic: None,
         room: room.clone(),
         room_for: ROOM,
-        lanes: 3,
+        workers: 4,
         sink_fields: Vec::new(),
         resume: restored.positions.clone(),
         versions: Versions::new("p", folder),

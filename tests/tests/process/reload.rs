@@ -244,9 +244,13 @@ fn a_candidate_whose_own_samples_fail_is_refused_with_their_lines_and_counted() 
         "validate.samples.toml:3: sample (no id): expected to be rejected (`no_id`), was rejected (`missing_field";
     process.until_it_says(&["not reloaded, what runs goes on", line], PATIENCE);
     assert_eq!(versions(&folder).len(), 1, "nothing was swapped");
-    let figures = ask(&process, "GET /pipelines");
-    assert!(figures.contains("\"swapped\":0") && !figures.contains("\"refused\":0"), "{figures}");
-    assert!(figures.contains("own samples fail"), "{figures}");
+    // Said first, counted then.
+    let counted = || {
+        let figures = ask(&process, "GET /pipelines");
+        !figures.contains("\"refused\":0") && figures.contains("own samples fail")
+    };
+    eventually("the refusal is counted", PATIENCE, counted);
+    assert!(ask(&process, "GET /pipelines").contains("\"swapped\":0"));
     folder.run(&["check"]).assert(2, &["plugin-samples", line]);
 
     folder.write("validate.samples.toml", sample("missing_field"));

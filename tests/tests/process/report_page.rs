@@ -31,7 +31,7 @@ fn the_page_is_whole_in_light_and_dark_on_a_laptop_and_a_telephone_and_loads_not
         let described = "[...document.querySelectorAll('[role=img]')].every((chart) => chart.ariaLabel.length > 20)";
         assert_eq!(browser.value(described), true);
         assert_eq!(browser.complaints(), Vec::<String>::new());
-        assert_eq!(browser.requests(), [address.clone()]);
+        assert_eq!(browser.requests(), std::slice::from_ref(&address));
         let picture = browser.picture();
         picture.assert_shows_something();
         picture.keep(&format!("report-{}", view.name()));

@@ -125,8 +125,8 @@ pub(super) struct Parts {
     pub room: Arc<Semaphore>,
     /// Its permits while none waits.
     pub room_for: usize,
-    /// Threads besides this one that begin batches.
-    pub lanes: usize,
+    /// Threads that begin batches, this one among them.
+    pub workers: usize,
     /// What the sink wants to know of each record.
     pub sink_fields: Vec<Field>,
     /// Where the pipeline resumes.
@@ -174,6 +174,11 @@ struct UnderWay {
     stages: Option<OwnStages>,
 }
 
+/// Instances of a chain's head that so many workers have use for.
+pub(super) fn heads(workers: usize) -> usize {
+    workers.saturating_sub(1) * AHEAD_OF_LANE
+}
+
 /// Why the worker cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum WorkerError {
@@ -197,8 +202,8 @@ pub(super) enum WorkerError {
 impl Worker {
     /// Starts the lanes. `tasks` is where `parts.tasks` comes from.
     pub fn new(mut parts: Parts, tasks: &mpsc::UnboundedSender<Task>) -> Result<Self, WorkerError> {
-        parts.chain.widen(parts.lanes * AHEAD_OF_LANE)?;
-        let lanes = Lanes::start(parts.versions.pipeline(), parts.lanes, &tasks.downgrade())?;
+        parts.chain.widen(heads(parts.workers))?;
+        let lanes = Lanes::start(parts.versions.pipeline(), parts.workers.saturating_sub(1), &tasks.downgrade())?;
         let (under_way, ahead, waiting) = Default::default();
         let reached = parts.resume.clone();
         let (trial, copying) = (None, None);
@@ -412,7 +417,7 @@ impl Worker {
         let ready = chain
             .project_for_sink(&self.parts.sink_fields)
             .and_then(|()| self.takes_over_topic(&mut chain))
-            .and_then(|()| chain.widen(self.parts.lanes * AHEAD_OF_LANE))
+            .and_then(|()| chain.widen(heads(self.parts.workers)))
             .and_then(|()| {
                 chain.take_over(&Copying::copy(&mut self.copying, &self.parts.chain, &takes_over, [].into_iter()))
             })
@@ -475,7 +480,7 @@ impl Worker {
         let (old, held) = trial.put_back(&mut self.parts.chain);
         self.parts.chain = old;
         // Those that were lent when it was swapped out have gone.
-        self.parts.chain.widen(self.parts.lanes * AHEAD_OF_LANE)?;
+        self.parts.chain.widen(heads(self.parts.workers))?;
         let mut from = self.reached.clone();
         for batch in held.iter().rev() {
             for (partition, offset) in batch.partitions.iter().zip(&batch.offsets).rev() {

@@ -228,7 +228,7 @@ impl TopicLog {
     #[cfg(test)]
     pub(crate) fn without_broker() -> Self {
         let mut settings = ClientConfig::new();
-        settings.set("bootstrap.servers", "127.0.0.1:1").set("log_level", "0");
+        settings.set("bootstrap.servers", "127.0.0.1:1").set("log_level", "0").set("message.timeout.ms", "200");
         let (runtime, topic) = (tokio::runtime::Handle::current(), "state".to_owned());
         let producer = produce(&settings, "").unwrap_or_else(|error| unreachable!("{error}")).into();
         let (url, longest_ttl_s, versions) = ("kafka://127.0.0.1:1/state".to_owned(), None, Mutex::default());

@@ -78,7 +78,8 @@ impl TopicLog {
                 Err(error) if !error.retryable => return Err(error),
                 Err(error) => {
                     tracing::warn!("{error}; trying again");
-                    self.runtime.block_on(until(called_off, tokio::time::sleep(AGAIN)));
+                    // Made within the runtime: this thread is none of its own, and has no clock.
+                    self.runtime.block_on(async { until(called_off, tokio::time::sleep(AGAIN)).await });
                 }
             }
         }
@@ -324,5 +325,21 @@ mod tests {
         let taken = tokio::task::spawn_blocking(|| taken.join().unwrap()).await.unwrap();
         assert!(matches!(taken, Ok(None)));
         assert!(asked.elapsed() < Duration::from_secs(2), "called off after {:?}", asked.elapsed());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_claim_that_fails_is_made_again_on_a_thread_without_a_clock_of_its_own() {
+        let log = TopicLog::without_broker();
+        let taken = std::thread::spawn(move || {
+            let asked = std::cell::Cell::new(0);
+            let called_off = || {
+                asked.set(asked.get() + 1);
+                // By then the first claim has failed, and the next one is waited for.
+                asked.get() > 60
+            };
+            log.take_over(&[0], &mut BTreeMap::new(), &called_off)
+        });
+        let taken = tokio::task::spawn_blocking(|| taken.join().unwrap()).await.unwrap();
+        assert!(matches!(taken, Ok(None)));
     }
 }

@@ -46,8 +46,8 @@ impl Plugin for Misbehave {
             b"split" => Verdict::Split(
                 [b"a half".to_vec(), b"another half".to_vec()].map(|value| Item { key: None, value }).into(),
             ),
-            value if value.starts_with(b"reject ") => {
-                Verdict::Reject(String::from_utf8_lossy(&value[b"reject ".len()..]).into_owned().into())
+            [b'r', b'e', b'j', b'e', b'c', b't', b' ', reason @ ..] => {
+                Verdict::Reject(String::from_utf8_lossy(reason).into_owned().into())
             }
             value => match self.seen.put_one_if_absent(record, value) {
                 true => Verdict::Keep,
