@@ -1,5 +1,6 @@
 //! The command line: one file per verb. Only this module prints for people, and only this module ends the process.
 
+mod admin;
 mod check;
 mod completions;
 mod demo;
@@ -14,7 +15,9 @@ mod report;
 mod run;
 mod summary;
 mod summary_json;
+mod tap;
 mod test;
+mod top;
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
@@ -57,6 +60,8 @@ Examples:
   millstream test                    its tests: records in, exact outcomes out
   millstream run                     run ./pipeline.toml until Ctrl-C
   millstream report                  what is in the table, and what did not get there
+  millstream top                     watch a running host on the terminal
+  millstream tap store/validate      records of a running stage, before and after it
   millstream plugin build plugins/*  build plugin crates
   millstream dlq list                dead letters of all pipelines, counted
 
@@ -73,6 +78,8 @@ enum Verb {
     Test(TestArgs),
     Demo(DemoArgs),
     Report(ReportArgs),
+    Top(TopArgs),
+    Tap(TapArgs),
     /// Count, show and replay dead letters
     #[command(subcommand, after_help = "Example:\n  millstream dlq list --pipeline store")]
     Dlq(dlq::DlqVerb),
@@ -252,6 +259,66 @@ struct ReportArgs {
     html: Option<PathBuf>,
 }
 
+/// Watch a running host on the terminal: rates, lag, the conservation meter, stages and dead letters
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  millstream top
+  millstream top --admin 10.0.0.7:8642      with MILLSTREAM_ADMIN_TOKEN in the environment
+  millstream top --once                     the figures as text, once
+
+q ends it.")]
+struct TopArgs {
+    #[command(flatten)]
+    at: AdminArgs,
+    /// Print the figures once and end; so it is where the output is no terminal
+    #[arg(long)]
+    once: bool,
+}
+
+/// Show records of a running stage, before and after it, with what became of each
+///
+/// Of a fast stage a sample is shown, and how many were left out. The pipeline is not held up.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  millstream tap validate
+  millstream tap store/validate --before --limit 0
+  millstream tap validate --filter /email=someone@example.com
+  millstream tap dedup --filter example.com --format json")]
+struct TapArgs {
+    /// The stage, or PIPELINE/STAGE
+    stage: String,
+    #[command(flatten)]
+    at: AdminArgs,
+    /// Only values before the stage
+    #[arg(long)]
+    before: bool,
+    /// Only values after it
+    #[arg(long)]
+    after: bool,
+    /// Only records with this text in their value, or with this value at a JSON pointer
+    #[arg(long, value_name = "TEXT|/POINTER=VALUE")]
+    filter: Option<String>,
+    /// End after so many records; 0 goes on until Ctrl-C
+    #[arg(long, default_value_t = 10, value_name = "N")]
+    limit: u64,
+    /// How they are printed; `json` is an object per line
+    #[arg(long, default_value = "text")]
+    format: check::Format,
+}
+
+/// Where a running host answers.
+#[derive(Debug, Args)]
+struct AdminArgs {
+    /// The `admin` address of the host
+    #[arg(long, default_value = "127.0.0.1:8642", value_name = "ADDRESS")]
+    admin: String,
+    /// Its `admin_token`
+    #[arg(long, env = "MILLSTREAM_ADMIN_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    token: Option<String>,
+}
+
 #[derive(Debug, Args)]
 struct ConfigArg {
     /// The configuration
@@ -283,6 +350,8 @@ pub fn main() -> ExitCode {
         Verb::Test(args) => test::test(&args, &screen),
         Verb::Demo(args) => demo::demo(args, &screen),
         Verb::Report(args) => report::report(&args, &screen),
+        Verb::Top(args) => top::top(&args),
+        Verb::Tap(args) => tap::tap(&args),
         Verb::Plugin(verb) => plugin::plugin(verb, &screen),
         Verb::Dlq(verb) => dlq::dlq(verb, &screen),
         Verb::Schema => schema(),

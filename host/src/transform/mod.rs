@@ -9,12 +9,14 @@ pub mod project;
 mod report;
 mod seeds;
 mod stage;
+mod tap;
 mod work;
 
 pub use chain::{Chain, ChainError, ChainFault};
 pub use head::{Begun, Head};
 pub use processed::{Author, Dropped, Processed, Rejected, Used};
 pub use stage::{Stage, StageSpec};
+pub use tap::{Filter, Tap, Tapped};
 
 #[cfg(test)]
 mod hostile;

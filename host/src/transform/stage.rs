@@ -9,7 +9,7 @@ use std::{
     time::Instant,
 };
 
-use super::{ChainError, Used, seeds::Seeds, work::Work};
+use super::{ChainError, Used, seeds::Seeds, tap, work::Work};
 use crate::{
     plugin::{
         CallError, Descriptor, Failure, InitError, Instance, Limits, MigrateError, Outcome, Plugin, SharedState,
@@ -163,6 +163,9 @@ impl Stage {
         let answer = self.instance.process(batch, range.start as u32, now);
         self.used.records += range.len() as u64;
         self.used.time += begun.elapsed();
+        if let Ok(outcome) = &answer {
+            tap::offer(&self.spec.name, work, range, outcome);
+        }
         answer
     }
 

@@ -9,6 +9,7 @@ mod page;
 mod process;
 mod replay;
 pub mod status;
+mod tap;
 
 use std::{collections::BTreeMap, convert::Infallible, sync::Arc, time::Duration};
 
@@ -79,6 +80,7 @@ pub async fn serve(
         .route("/status", get(status))
         .route("/events", get(events))
         .route("/pipelines", get(pipelines))
+        .route("/tap", get(tap::tap))
         .route("/versions", get(versions))
         .route("/reload", post(reload))
         .route("/pipelines/{pipeline}/replay", replays);

@@ -21,3 +21,4 @@ mod report_page;
 mod schedule;
 mod server;
 mod stopping;
+mod top_and_tap;
