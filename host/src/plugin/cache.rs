@@ -211,8 +211,7 @@ fn is_ours_alone(found: &Metadata, folder: bool) -> Result<(), Distrust> {
     if !if folder { found.is_dir() } else { found.is_file() } {
         return Err(Distrust::Kind(if folder { "folder" } else { "file" }));
     }
-    // SAFETY: it takes nothing, touches no memory and cannot fail.
-    if found.uid() != unsafe { libc::geteuid() } {
+    if found.uid() != rustix::process::geteuid().as_raw() {
         return Err(Distrust::Owner);
     }
     if found.mode() & 0o077 != 0 {

@@ -11,12 +11,13 @@ use std::{
     time::Duration,
 };
 
+use rayon_core::ThreadPool;
 use wasmtime::{
     Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
     component::{Component, Linker},
 };
 
-use super::{Plugin, bindings, cache::CodeCache, guest::Guest};
+use super::{Plugin, bindings, cache::CodeCache, compiler, guest::Guest};
 use crate::config::defaults as d;
 
 /// How often the epoch advances: the precision of a call's deadline.
@@ -34,6 +35,7 @@ pub struct PluginEngine {
     pub(super) engine: Engine,
     pub(super) linker: Arc<Linker<Guest>>,
     cache: Option<Arc<CodeCache>>,
+    compiler: Arc<ThreadPool>,
     compilations: Arc<AtomicU64>,
 }
 
@@ -81,7 +83,8 @@ impl PluginEngine {
                 std::thread::sleep(TICK);
             }
         })?;
-        Ok(Self { engine, linker: Arc::new(linker), cache: None, compilations: Arc::default() })
+        let compiler = Arc::new(compiler::pool()?);
+        Ok(Self { engine, linker: Arc::new(linker), cache: None, compiler, compilations: Arc::default() })
     }
 
     /// Looks for compiled code in that folder before it compiles; see [`PluginEngine::keep`].
@@ -122,7 +125,7 @@ impl PluginEngine {
             }
         }
         self.compilations.fetch_add(1, Ordering::Relaxed);
-        Component::from_binary(&self.engine, bytes)
+        self.compiler.install(|| Component::from_binary(&self.engine, bytes))
     }
 
     /// Names the component and what else decides about its code: the engine's version, its settings and the CPU.

@@ -6,6 +6,7 @@ pub mod bindings;
 pub mod build;
 mod cache;
 mod capability;
+mod compiler;
 mod component;
 mod engine;
 mod failures;

@@ -7,6 +7,8 @@
 //! All is partition 0. A record's offset is the index in the file of the **last byte of its line**, the line feed as a
 //! rule. So the next offset to read, one more, is the byte at which the next line begins.
 
+mod chunks;
+
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -20,6 +22,8 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
+use self::chunks::Chunks;
+
 use super::{BatchLimits, Committer, Filled, NoCommit, OpenContext, Source, SourceError};
 use crate::{
     config::FileSource,
@@ -28,15 +32,13 @@ use crate::{
 
 /// Longest line. A longer one is not a record of a stream but a file without lines, and would be held in memory.
 const MAX_LINE_BYTES: usize = 16 << 20;
-/// How much is read at a time.
-const CHUNK_BYTES: usize = 256 << 10;
 /// How often a followed file is looked at for more.
 const POLL: Duration = Duration::from_millis(50);
 
 /// Reads a file line by line.
 #[derive(Debug)]
 pub struct FileSourceReader {
-    file: File,
+    chunks: Chunks,
     path: PathBuf,
     display: String,
     topic: Arc<str>,
@@ -73,8 +75,9 @@ async fn open_with(
         let retryable = config.follow && error.kind() == std::io::ErrorKind::NotFound;
         failed(format!("cannot open `{}`: {error}", config.path.display()), None, retryable)
     })?;
+    let chunks = file.try_clone().await.map_err(|error| failed(error.to_string(), None, true))?;
     let mut reader = FileSourceReader {
-        file,
+        chunks: Chunks::new(chunks.into_std().await),
         path: config.path.clone(),
         topic: config.path.to_string_lossy().into(),
         follow: config.follow,
@@ -86,26 +89,26 @@ async fn open_with(
         at_end: false,
         display: context.display.clone(),
     };
-    let metadata = reader.file.metadata().await.map_err(|error| reader.unreadable(&error))?;
+    let metadata = reader.chunks.file().metadata().map_err(|error| reader.unreadable(&error))?;
     if metadata.is_dir() {
         return Err(reader.failed("is a folder".to_owned(), "name a file of records, one per line"));
     }
     if reader.position > 0 {
-        reader.check_length().await?;
-        reader.resume().await?;
+        reader.check_length()?;
+        reader.resume(file).await?;
     }
     Ok(reader)
 }
 
 impl FileSourceReader {
     /// Goes to the position to resume at, which must be the beginning of a line.
-    async fn resume(&mut self) -> Result<(), SourceError> {
+    async fn resume(&mut self, mut file: File) -> Result<(), SourceError> {
         let before = self.position.saturating_sub(1);
         let mut around = [0; 2];
-        self.file.seek(std::io::SeekFrom::Start(before)).await.map_err(|error| self.unreadable(&error))?;
+        file.seek(std::io::SeekFrom::Start(before)).await.map_err(|error| self.unreadable(&error))?;
         let mut found = 0;
         while let Some(room) = around.get_mut(found..).filter(|room| !room.is_empty()) {
-            match self.file.read(room).await.map_err(|error| self.unreadable(&error))? {
+            match file.read(room).await.map_err(|error| self.unreadable(&error))? {
                 0 => break,
                 n => found += n,
             }
@@ -120,13 +123,13 @@ impl FileSourceReader {
                 return Err(self.failed(what, REMOVE_STATE));
             }
         }
-        self.file.seek(std::io::SeekFrom::Start(self.position)).await.map_err(|error| self.unreadable(&error))?;
+        file.seek(std::io::SeekFrom::Start(self.position)).await.map_err(|error| self.unreadable(&error))?;
         Ok(())
     }
 
     /// Refuses a file that has got shorter than what was read of it.
-    async fn check_length(&self) -> Result<(), SourceError> {
-        let metadata = self.file.metadata().await.map_err(|error| self.unreadable(&error))?;
+    fn check_length(&self) -> Result<(), SourceError> {
+        let metadata = self.chunks.file().metadata().map_err(|error| self.unreadable(&error))?;
         let reached = self.position + (self.buffer.len() - self.taken) as u64;
         if metadata.is_file() && metadata.len() < reached {
             let what = format!("has {} bytes and was read up to byte {reached} before", metadata.len());
@@ -173,7 +176,7 @@ impl FileSourceReader {
         true
     }
 
-    /// Reads some more of the file into the buffer. Dropping the future loses nothing: tokio's file keeps what it read.
+    /// Reads some more of the file into the buffer. Dropping the future loses nothing: see [`Chunks::append_to`].
     async fn read_more(&mut self) -> Result<(), SourceError> {
         let unfinished = self.buffer.len() - self.taken;
         if unfinished > self.max_line {
@@ -183,8 +186,7 @@ impl FileSourceReader {
         self.buffer.drain(..self.taken);
         self.searched -= self.taken;
         self.taken = 0;
-        self.buffer.reserve(CHUNK_BYTES);
-        let read = self.file.read_buf(&mut self.buffer).await.map_err(|error| self.unreadable(&error))?;
+        let read = self.chunks.append_to(&mut self.buffer).await.map_err(|error| self.unreadable(&error))?;
         self.at_end = read == 0;
         Ok(())
     }
@@ -210,7 +212,7 @@ impl FileSourceReader {
             if !self.follow {
                 return Ok(Filled::End);
             }
-            self.check_length().await?;
+            self.check_length()?;
             if Instant::now() >= deadline {
                 return Ok(Filled::CaughtUp);
             }

@@ -3,6 +3,7 @@
 
 use std::io::Write;
 
+use super::chunks::CHUNK_BYTES;
 use super::*;
 
 const LINES: &[u8] = b"{\"a\":1}\n\nnot json\r\n\xff\x00\xfe\n{\"b\":\"\xc3\xa9\"}\nlast without line feed";

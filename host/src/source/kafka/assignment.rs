@@ -42,7 +42,7 @@ impl Reader<'_> {
         let (mut list, mut extents) = (TopicPartitionList::new(), BTreeMap::new());
         for (partition, known) in known {
             if let Some(committed) =
-                known.committed.filter(|committed| known.changelog.is_none_or(|at| at < *committed))
+                known.committed.filter(|committed| *committed > known.changelog.unwrap_or(known.low))
             {
                 let state =
                     known.changelog.map_or("nothing".to_owned(), |at| format!("records up to offset {at} alone"));

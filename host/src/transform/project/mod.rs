@@ -79,7 +79,7 @@ impl Projector {
     fn scan(&mut self, bytes: &[u8]) -> Option<Kind> {
         let bits = self.bitmap.read(bytes);
         // Bytes beyond ASCII are allowed in strings only, which the grammar sees to.
-        if !bits.ascii && std::str::from_utf8(bytes).is_err() {
+        if !bits.ascii && simdutf8::basic::from_utf8(bytes).is_err() {
             return None;
         }
         scan::scan(Document { bytes, specials: bits.specials }, &self.trie, &mut self.memory)
