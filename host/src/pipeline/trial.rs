@@ -49,6 +49,17 @@ struct ByOld {
     trapped: HashSet<u32>,
 }
 
+impl ByOld {
+    /// By what became of the records with these indexes in the batch.
+    fn of(rejected: &[Rejected], index: impl Fn(u32) -> u32) -> Self {
+        let all = rejected.iter();
+        Self {
+            trapped: all.clone().filter(|rejected| rejected.trapped).map(|rejected| index(rejected.origin)).collect(),
+            rejected: all.map(|rejected| index(rejected.origin)).collect(),
+        }
+    }
+}
+
 /// What to do next.
 pub(super) enum Verdict {
     /// Go on watching.
@@ -70,7 +81,9 @@ impl Trial {
         self.seen += batch.len() as u64;
         self.taken += batch.len() as u64;
         if !processed.rejected.is_empty() {
-            let old = self.rejected_by_old(new, &batch, &processed);
+            let old = self
+                .rejected_apart(&batch, &processed)
+                .unwrap_or_else(|| self.rejected_by_old(new, &batch, &processed));
             self.taken -= old.rejected.len() as u64;
             let disputed = |rejected: &&Rejected| !old.rejected.contains(&rejected.origin);
             let trapped = |rejected: &&Rejected| rejected.trapped && !old.trapped.contains(&rejected.origin);
@@ -87,6 +100,17 @@ impl Trial {
         None
     }
 
+    /// Only the records that the new version rejects, and only the old one's stages that keep nothing, which is quickly done.
+    /// `None` where that does not answer it: one of them goes further, and what comes of it hangs on what is kept there.
+    fn rejected_apart(&mut self, batch: &Batch, processed: &Processed) -> Option<ByOld> {
+        let mut records: Vec<u32> = processed.rejected.iter().map(|rejected| rejected.origin).collect();
+        records.sort_unstable();
+        records.dedup();
+        let begun = self.old.begin(Arc::new(batch.pick(&records))).ok()?;
+        let old = ByOld::of(begun.rejected(), |at| records.get(at as usize).copied().unwrap_or_default());
+        (old.rejected.len() == records.len()).then_some(old)
+    }
+
     /// The old version runs on the state as the new one found it, and leaves no trace.
     fn rejected_by_old(&mut self, new: &mut Chain, batch: &Arc<Batch>, processed: &Processed) -> ByOld {
         new.undo(&processed.writes, |_| true);
@@ -94,11 +118,7 @@ impl Trial {
         let by_old = match self.old.run(batch.clone()) {
             Ok(old) => {
                 self.old.undo(&old.writes, |_| true);
-                let all = old.rejected.iter();
-                ByOld {
-                    trapped: all.clone().filter(|rejected| rejected.trapped).map(|rejected| rejected.origin).collect(),
-                    rejected: all.map(|rejected| rejected.origin).collect(),
-                }
+                ByOld::of(&old.rejected, |origin| origin)
             }
             // It is no better.
             Err(_) => {

@@ -26,8 +26,8 @@ pub struct Began {
     pub why: Option<String>,
     /// The stages, in order.
     pub stages: Vec<Ran>,
-    /// How long records were held up by it: for the swap itself, and for being judged by the version before as well while
-    /// this one was on probation. In microseconds.
+    /// How long it held a batch up, of those the longest: the first for the swap itself, and each that was judged by the
+    /// version before as well, while this one was on probation, for that. In microseconds.
     pub pause_us: u64,
     /// Of each partition, the first offset that they handled. A partition that is left out: from its first one on.
     pub since: Vec<(i32, i64)>,
@@ -88,11 +88,11 @@ impl Versions {
         self.add(event, None, authors, since, pause);
     }
 
-    /// What ran last held records up for so much longer.
+    /// What ran last held a batch up for so long.
     pub(super) fn held_up(&self, pause: Duration) {
         let mut entries = self.0.entries.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(last) = entries.last_mut() {
-            last.pause_us += pause.as_micros() as u64;
+            last.pause_us = last.pause_us.max(pause.as_micros() as u64);
         }
     }
 

@@ -111,6 +111,13 @@ impl Batch {
         }
     }
 
+    /// These records alone, in that order.
+    pub fn pick(&self, rows: &[u32]) -> Self {
+        let mut picked = Self { read_at: self.read_at, letters: self.letters.clone(), ..Self::new(self.topic.clone()) };
+        rows.iter().for_each(|row| picked.push(self.record(*row as usize)));
+        picked
+    }
+
     /// The positions that are reached once all records of the batch are handled.
     pub fn positions(&self) -> Positions {
         let mut positions = Positions::default();

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::{
-    ChainError, Stage, Used,
+    ChainError, Rejected, Stage, Used,
     chain::{LastUse, needed, now_s},
     fate::{Fate, run_stage},
     project::Projector,
@@ -28,6 +28,13 @@ pub struct Begun {
     pub(super) fate: Fate,
     /// What each stage of the head used for it.
     pub(super) used: Vec<Used>,
+}
+
+impl Begun {
+    /// Records that it has rejected so far.
+    pub fn rejected(&self) -> &[Rejected] {
+        &self.fate.rejected
+    }
 }
 
 impl Head {
