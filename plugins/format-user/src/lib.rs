@@ -5,18 +5,21 @@
 //! A result that lacks a field is rejected (`missing_field: <pointer>`), one with an array or an object where a text
 //! or a number belongs too (`bad_field: <pointer>`). See [`rules`] for what null means.
 
+mod copy;
 pub mod rules;
 
 use millstream_sdk::{Batch, Kind, Outcome, Plugin, Record, Setup, TextField, uuid};
 
-use rules::{Fault, Value};
+use rules::{Fault, Name, Value};
 
 /// The plugin: the fields of a result, each with its pointer.
 pub struct FormatUser {
     address: [Source; 5],
+    id: Name,
+    address_name: Name,
     /// Before and after the address: the new name of each field.
-    before: [(&'static str, Source); 3],
-    after: [(&'static str, Source); 7],
+    before: [(Name, Source); 3],
+    after: [(Name, Source); 7],
 }
 
 #[derive(Clone, Copy)]
@@ -30,10 +33,12 @@ impl Plugin for FormatUser {
         setup.want_seeds();
         let mut source = |pointer| Source { pointer, field: setup.text(pointer) };
         Ok(Self {
+            id: Name::first("id"),
+            address_name: Name::next("address"),
             before: [
-                ("first_name", source("/name/first")),
-                ("last_name", source("/name/last")),
-                ("gender", source("/gender")),
+                (Name::next("first_name"), source("/name/first")),
+                (Name::next("last_name"), source("/name/last")),
+                (Name::next("gender"), source("/gender")),
             ],
             address: [
                 source("/location/street/number"),
@@ -43,24 +48,24 @@ impl Plugin for FormatUser {
                 source("/location/country"),
             ],
             after: [
-                ("post_code", source("/location/postcode")),
-                ("email", source("/email")),
-                ("username", source("/login/username")),
-                ("dob", source("/dob/date")),
-                ("registered_date", source("/registered/date")),
-                ("phone", source("/phone")),
-                ("picture", source("/picture/medium")),
+                (Name::next("post_code"), source("/location/postcode")),
+                (Name::next("email"), source("/email")),
+                (Name::next("username"), source("/login/username")),
+                (Name::next("dob"), source("/dob/date")),
+                (Name::next("registered_date"), source("/registered/date")),
+                (Name::next("phone"), source("/phone")),
+                (Name::next("picture"), source("/picture/medium")),
             ],
         })
     }
 
     fn batch(&mut self, batch: &Batch<'_>) -> Result<Outcome, String> {
         let mut outcome = Outcome::with_capacity(batch.rows());
-        let mut user = String::new();
+        let mut user = Vec::new();
         for record in batch.records() {
             let id = uuid::v4(record.seed());
             match self.format(&record, &id, &mut user) {
-                Ok(()) => outcome.replace_keyed(id.as_bytes(), user.as_bytes()),
+                Ok(()) => outcome.replace_keyed(id.as_bytes(), &user),
                 Err(reason) => outcome.reject(&reason),
             }
         }
@@ -69,9 +74,9 @@ impl Plugin for FormatUser {
 }
 
 impl FormatUser {
-    fn format(&self, record: &Record<'_>, id: &str, json: &mut String) -> Result<(), String> {
+    fn format(&self, record: &Record<'_>, id: &str, json: &mut Vec<u8>) -> Result<(), String> {
         let mut user = rules::Object::begin(json);
-        user.member("id", Value::Text(id));
+        user.member(&self.id, Value::Text(id));
         for (name, source) in &self.before {
             user.member(name, source.value(record)?);
         }
@@ -79,7 +84,7 @@ impl FormatUser {
         for (part, source) in parts.iter_mut().zip(&self.address) {
             *part = rules::address_part(source.value(record)?).map_err(|fault| fault.reason(source.pointer))?;
         }
-        user.address("address", parts);
+        user.address(&self.address_name, parts);
         for (name, source) in &self.after {
             user.member(name, source.value(record)?);
         }
