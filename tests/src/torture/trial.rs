@@ -145,13 +145,21 @@ impl Trial<'_> {
             .tuning
             .sink_timeout
             .map_or_else(String::new, |timeout| format!("timeout = \"{}ms\"\n", timeout.as_millis()));
-        let prefetch = self
-            .tuning
-            .prefetch_kib
-            .map_or_else(String::new, |kib| format!("options = {{ \"queued.max.messages.kbytes\" = \"{kib}\" }}\n"));
+        let mut options = Vec::new();
+        if let Some(kib) = self.tuning.prefetch_kib {
+            options.push(format!("\"queued.max.messages.kbytes\" = \"{kib}\""));
+        }
+        if self.tuning.state_in_topic {
+            // By default the group waits for a member that was killed for longer than the members here live.
+            options.push("\"session.timeout.ms\" = \"6000\", \"heartbeat.interval.ms\" = \"1500\"".to_owned());
+        }
+        let options = match options.is_empty() {
+            true => String::new(),
+            false => format!("options = {{ {} }}\n", options.join(", ")),
+        };
         format!(
             "{admin}[[pipeline]]\nname = \"store\"\ndead_letters = {{ url = \"kafka://{kafka}/{letters}\" }}\n\n\
-             [pipeline.source]\nurl = \"kafka://{kafka}/{topic}\"\ngroup = \"{topic}\"\nbatch_records = {BATCH_RECORDS}\n{instance}{prefetch}\n\
+             [pipeline.source]\nurl = \"kafka://{kafka}/{topic}\"\ngroup = \"{topic}\"\nbatch_records = {BATCH_RECORDS}\n{instance}{options}\n\
              {state}[[pipeline.stage]]\nname = \"validate\"\nplugin = \"{plugins}/validate.wasm\"\n\n\
              [[pipeline.stage]]\nname = \"dedup\"\nplugin = \"{plugins}/dedup.wasm\"\ngrant = [\"state\"]\n\
              config = {{ key = \"id\", format = \"uuid\", ttl = \"12h\" }}\n\n\

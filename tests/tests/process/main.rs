@@ -13,6 +13,7 @@ mod golden;
 mod hostile;
 mod independence;
 mod kit;
+mod migration;
 mod page;
 mod readme;
 mod reload;

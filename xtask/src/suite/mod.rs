@@ -159,7 +159,8 @@ fn harness(binaries: &Binaries) -> Result<Command> {
         bail!("the fault harness was not built")
     };
     let mut command = shell::program(torture);
-    command.env("MILLSTREAM_BIN", host);
+    // Another one may be named, such as a release build.
+    command.env("MILLSTREAM_BIN", std::env::var_os("MILLSTREAM_BIN").unwrap_or_else(|| host.into()));
     Ok(command)
 }
 

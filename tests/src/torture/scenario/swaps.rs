@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// About what a swap takes where another program shares the machine: compiling most of it.
-const SWAP: Duration = Duration::from_millis(250);
+const SWAP: Duration = Duration::from_millis(330);
 /// The flow before the storm and after it, as a share of it.
 const CALM: f64 = 0.1;
 /// What the p99 of the pauses must stay below.
