@@ -158,7 +158,7 @@ async fn pipelines(State(shared): State<Arc<Shared>>) -> Response {
             "unaccounted_for": i64::try_from(totals.drift()).unwrap_or(i64::MAX),
             "lag": figures.lag,
             "attempts_repeated": figures.retries,
-            "waiting_for": figures.waiting,
+            "waiting_for": figures.waiting(),
             "schedule": handle.schedule.as_ref().map(|(schedule, runs)| json!({
                 "at": schedule.to_string(),
                 "next": runs.next_ms.map(|next_ms| schedule.shown(next_ms)),

@@ -298,12 +298,13 @@ fn mark(began: &Began) -> Mark {
 
 /// What a pipeline is doing, and the words to it.
 pub(super) fn state_of(figures: &Figures, activity: &Activity) -> (State, Option<String>) {
+    let waiting = figures.waiting().map(str::to_owned);
     match activity.phase {
         Phase::Failed => (State::Failed, activity.failure.clone()),
         // One that runs at set times waits for the next one.
-        Phase::Ended => (State::Ended, figures.waiting.clone()),
+        Phase::Ended => (State::Ended, waiting),
         _ if activity.broken.is_some() => (State::Paused, activity.broken.clone().map(|(_, why)| why)),
-        _ if figures.waiting.is_some() => (State::Waiting, figures.waiting.clone()),
+        _ if waiting.is_some() => (State::Waiting, waiting),
         Phase::Opening => (State::Opening, None),
         Phase::Running => (State::Running, None),
     }

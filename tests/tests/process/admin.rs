@@ -13,6 +13,7 @@ use millstream_tests::process::{Folder, PATIENCE, Process, STOP, Signal, plugin,
 use crate::{
     engines::locked,
     reload::{another_version, replace},
+    server::{Answer, Server},
 };
 
 /// Where the host answers, as it says itself.
@@ -271,4 +272,29 @@ fn without_a_token_pages_of_other_sites_are_refused() {
     assert!(ask_with(&process, "POST /reload", forged).starts_with("HTTP/1.1 403"));
     assert!(ask(&process, "POST /reload").starts_with("HTTP/1.1 200"));
     process.stop(Signal::Terminate, STOP).assert(0, &[]);
+}
+
+#[test]
+fn a_failed_poll_is_a_repeated_attempt_and_what_the_pipeline_waits_for() {
+    let busy = Answer { status: "503 Service Unavailable", headers: "Retry-After: 2\r\n", body: "<b>busy</b>" };
+    let server = Server::start(vec![busy, Answer::json(r#"{"results":[]}"#)]);
+    let folder = Folder::with(&format!(
+        "[host]\nadmin = \"127.0.0.1:0\"\n[[pipeline]]\nname = \"p\"\n\
+         source = {{ url = \"{}\", split = \"/results\", every = \"1h\" }}\n\
+         sink = {{ url = \"discard:\" }}\ndead_letters = {{ url = \"file:d\" }}\n",
+        server.url
+    ));
+    let mut process = folder.start(&["run"]);
+    let port = address(&process);
+    let get = |path| crate::server::get(port.parse().expect("an address"), path);
+    let is_waiting = || samples(&get("/metrics"))["millstream_waiting{pipeline=\"p\"}"] == 1.0;
+    process.until("it waits", PATIENCE, is_waiting);
+    assert_eq!(samples(&get("/metrics"))["millstream_retries_total{pipeline=\"p\"}"], 1.0);
+    for path in ["/status", "/pipelines"] {
+        assert!(get(path).contains("answered 503"), "{}", get(path));
+    }
+    // An answer without records ends the waiting as well as one with some.
+    process.until("it waits no more", PATIENCE, || !is_waiting());
+    assert!(get("/status").contains("\"state\":\"running\",\"why\":null"), "{}", get("/status"));
+    process.stop(Signal::Terminate, STOP).assert(0, &["1 attempts were repeated", "nothing lost"]);
 }

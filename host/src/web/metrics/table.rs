@@ -56,7 +56,7 @@ pub(super) const METRICS: &[Metric] = &[
             text.count(&[("partition", &partition.to_string())], *lag);
         }
     }),
-    pipeline("millstream_retries_total", Counter, &[], "Attempts to read, write or commit that failed and were made again.", |view, text| {
+    pipeline("millstream_retries_total", Counter, &[], "Attempts to read (polls of HTTP included), write or commit that failed and were made again.", |view, text| {
         text.count(&[], view.figures.retries);
     }),
     pipeline("millstream_commits_total", Counter, &[], "Batches made durable.", |view, text| {
@@ -114,7 +114,9 @@ pub(super) const METRICS: &[Metric] = &[
         }
     }),
     pipeline("millstream_waiting", Gauge, &[], "1 while the pipeline waits for something that fails, such as a sink that is down.", |view, text| {
-        text.count(&[], u64::from(view.figures.waiting.is_some()));
+        // One that has ended waits for its next run at most.
+        let is_waiting = view.activity.phase != Phase::Ended && view.figures.waiting().is_some();
+        text.count(&[], u64::from(is_waiting));
     }),
     pipeline("millstream_pipeline_running", Gauge, &[], "1 while the pipeline is at work; 0 while it is opened, and once it has ended or failed.", |view, text| {
         text.count(&[], u64::from(view.activity.phase == Phase::Running));
