@@ -88,7 +88,7 @@ fn promtool(arguments: &[&str], input: &str) -> bool {
 /// `p`: a file of requests to a plugin that does what they say. `q`: users, slowly. `r`: into a table that somebody has locked.
 fn config(rule: &str) -> String {
     format!(
-        "[host]\nadmin = \"127.0.0.1:0\"\n\
+        "[host]\nadmin = \"127.0.0.1:0\"\nfuel = true\n\
          [[pipeline]]\nname = \"p\"\nsource = {{ url = \"file:in.txt\", follow = true, batch_records = 100 }}\n\
          sink = {{ url = \"file:out.txt\" }}\ndead_letters = {{ url = \"file:dead.jsonl\" }}\n\
          [[pipeline.stage]]\nplugin = \"misbehave.wasm\"\ngrant = [\"state\"]\n\

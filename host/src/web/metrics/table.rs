@@ -86,6 +86,13 @@ pub(super) const METRICS: &[Metric] = &[
             text.histogram(&[("stage", &stage.author.stage)], &stage.time);
         }
     }),
+    pipeline("millstream_stage_fuel_total", Counter, &["stage"], "What a stage's plugin executed, in units of fuel (about one per instruction); where `fuel` in `[host]` is on.", |view, text| {
+        for stage in &view.activity.stages {
+            if let Some(fuel) = stage.fuel {
+                text.count(&[("stage", &stage.author.stage)], fuel);
+            }
+        }
+    }),
     pipeline("millstream_plugin_memory_bytes", Gauge, &["stage"], "Linear memory of a stage's plugin.", |view, text| {
         for stage in &view.activity.stages {
             text.count(&[("stage", &stage.author.stage)], stage.memory);
