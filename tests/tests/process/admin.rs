@@ -183,6 +183,8 @@ fn every_metric_in_the_readme_exists_and_moves_and_scrapers_can_read_it() {
     let last = until(&mut process, "an open circuit", open, 1.0);
     assert!(last["millstream_records_under_way{pipeline=\"p\"}"] >= 64.0, "{last:?}");
     assert!(ask(&process, "GET /readyz").starts_with("HTTP/1.1 503"), "a paused pipeline is not ready");
+    folder.run(&["health", "--admin", &address(&process)]).assert(1, &["503", "paused"]);
+    folder.run(&["health", "--live", "--admin", &address(&process)]).assert(0, &["ok"]);
 
     assert_eq!(last["millstream_records_split_total{pipeline=\"p\"}"], 1.0);
     let reason =
@@ -296,5 +298,7 @@ fn a_failed_poll_is_a_repeated_attempt_and_what_the_pipeline_waits_for() {
     // An answer without records ends the waiting as well as one with some.
     process.until("it waits no more", PATIENCE, || !is_waiting());
     assert!(get("/status").contains("\"state\":\"running\",\"why\":null"), "{}", get("/status"));
+    folder.run(&["health", "--admin", &port]).assert(0, &["ready"]);
     process.stop(Signal::Terminate, STOP).assert(0, &["1 attempts were repeated", "nothing lost"]);
+    folder.run(&["health", "--admin", &port]).assert(1, &["cannot reach a host"]);
 }

@@ -16,7 +16,7 @@ fn millstream(arguments: &[&str]) -> Ended {
 
 #[test]
 fn the_help_of_every_verb_is_as_it_was_looked_at_and_fits_a_terminal() {
-    let helps: [(&str, &[&str]); 10] = [
+    let helps: [(&str, &[&str]); 11] = [
         ("help", &["--help"]),
         ("help_run", &["run", "--help"]),
         ("help_check", &["check", "--help"]),
@@ -24,6 +24,7 @@ fn the_help_of_every_verb_is_as_it_was_looked_at_and_fits_a_terminal() {
         ("help_report", &["report", "--help"]),
         ("help_top", &["top", "--help"]),
         ("help_tap", &["tap", "--help"]),
+        ("help_health", &["health", "--help"]),
         ("help_plugin", &["plugin", "--help"]),
         ("help_plugin_build", &["plugin", "build", "--help"]),
         ("help_completions", &["completions", "--help"]),
