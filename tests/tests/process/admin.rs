@@ -245,7 +245,7 @@ fn others_can_reach_it_only_with_a_token_which_is_never_printed() {
     folder.write("pipeline.toml", format!("[host]\nadmin = \"0.0.0.0:0\"\nadmin_token = \"{TOKEN}\"\n{pipeline}"));
     let process = folder.start(&["run"]);
     let head = |answer: String| answer.lines().next().unwrap_or_default().to_owned();
-    for path in ["/", "/events", "/status", "/metrics", "/pipelines", "/versions"] {
+    for path in ["/", "/events", "/status", "/metrics", "/pipelines", "/versions", "/report/p"] {
         let answer = ask(&process, &format!("GET {path}"));
         assert!(answer.starts_with("HTTP/1.1 401"), "{path}: {answer}");
         assert!(answer.to_lowercase().contains("content-security-policy: default-src 'none'"), "{answer}");

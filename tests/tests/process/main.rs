@@ -14,6 +14,7 @@ mod hostile;
 mod independence;
 mod kit;
 mod page;
+mod page_report;
 mod readme;
 mod reload;
 mod report;
