@@ -3,7 +3,10 @@
 #
 #   try.sh engines   Kafka and Cassandra by the compose file: start, health checks, published ports, restart with data
 #   try.sh host      the Dockerfile, from a fresh clone; takes as long as a release build
-#   try.sh whole     the whole compose file, with the host's image that is there; waits for rows in Cassandra
+#   try.sh prebuilt PROGRAM
+#                    the Dockerfile without its first stage, around a release binary that is there
+#   try.sh whole     the whole compose file, with the host's images that are there: rows arrive in Cassandra, a plugin and the
+#                    configuration are replaced live, the root is read-only, the image is small
 #   try.sh all       everything, then clean up
 #   try.sh clean     stop everything and delete containers, volumes and images
 #
@@ -17,7 +20,9 @@ set -euo pipefail
 HERE=$(cd "$(dirname "$0")" && pwd)
 TOP=$(cd "$HERE/../.." && pwd)
 WORK=$TOP/target/containers
-COMPOSE=$TOP/docker-compose.yml
+CLONE=$WORK/clone
+COMPOSE=$CLONE/docker-compose.yml
+MOST_BYTES=$((80 << 20))
 PROJECT=millstream-try
 : "${MILLSTREAM_KAFKA_PORT:=29092}" "${MILLSTREAM_CASSANDRA_PORT:=9042}"
 export MILLSTREAM_KAFKA_PORT MILLSTREAM_CASSANDRA_PORT
@@ -26,7 +31,7 @@ export CONTAINERS_CONF=$WORK/containers.conf
 say() { printf '%5d s  %s\n' "$SECONDS" "$*"; }
 die() { say "FAILED: $*" >&2; exit 1; }
 
-# The name of the image that a compose service, or the Dockerfile's first or last stage, asks for.
+# The name of the image that a compose service, or the Dockerfile's n-th stage, asks for. The third is made from nothing.
 image_of_service() { awk -v service="  $1:" '$0 == service { on = 1 } on && $1 == "image:" { print $2; exit }' "$COMPOSE"; }
 image_of_stage() { awk '$1 == "FROM" { print $2 }' "$TOP/Dockerfile" | sed -n "$1"; }
 have_image() { podman image exists "$1"; }
@@ -43,6 +48,8 @@ default_ulimits = ["nofile=1024:1024", "nproc=1000:1000"]
 CONF
   local missing=()
   for tool in podman podman-compose runc debootstrap; do command -v "$tool" >/dev/null || missing+=("$tool"); done
+  # A fresh clone, so that nothing of this working tree counts that is not committed, and nothing is written into it.
+  [ -d "$CLONE" ] || git clone -q "$TOP" "$CLONE"
   # Without it, containers do not find each other by the names of their services.
   [ -x /usr/lib/cni/dnsname ] || missing+=(golang-github-containernetworking-plugin-dnsname)
   ((${#missing[@]})) || return 0
@@ -53,7 +60,7 @@ CONF
 
 base() {
   local image mirror
-  image=$(image_of_stage '$p')
+  image=$(image_of_stage 2p)
   have_image "$image" && return 0
   mirror=$(awk '$1 == "URIs:" { print $2; exit }' /etc/apt/sources.list.d/debian.sources)
   rm -rf "$WORK/rootfs"
@@ -106,7 +113,7 @@ brokers=$(timeout 5 head -c 16 <&3 | od -An -j12 -N4 -tu1 | tr -s ' ')
 CHECK
   chmod +x "$context"/bin/*
   build "$image" "$context" <<D
-FROM $(image_of_stage '$p')
+FROM $(image_of_stage 2p)
 RUN apt-get update && apt-get install -y --no-install-recommends openjdk-17-jre-headless && rm -rf /var/lib/apt/lists/*
 RUN useradd --uid 1000 appuser && install -d -o appuser /var/lib/kafka/data
 COPY libs /opt/kafka/libs
@@ -131,7 +138,9 @@ cassandra_image() {
 set -e
 own=$(hostname -i | cut -d' ' -f1)
 cd /opt/cassandra/conf
-sed -e 's#{{dir}}#/var/lib/cassandra#; s#{{port}}#9042#; s#{{peer_port}}#7000#g' -e "s#127\.0\.0\.1#$own#g" \
+sed -e 's#{{dir}}#/var/lib/cassandra#; s#{{port}}#9042#; s#{{peer_port}}#7000#g' \
+  -e 's#{{commitlog_sync}}#commitlog_sync: periodic\ncommitlog_sync_period: 10s#' \
+  -e "s#127\.0\.0\.1#$own#g" \
   -e "s#^rpc_address:.*#rpc_address: 0.0.0.0\nbroadcast_rpc_address: $own#" \
   -e "s#^cluster_name:.*#cluster_name: $CASSANDRA_CLUSTER_NAME#" cassandra.yaml >/tmp/cassandra.yaml
 exec java "-Xms$MAX_HEAP_SIZE" "-Xmx$MAX_HEAP_SIZE" -javaagent:"$(ls /opt/cassandra/libs/jamm-*.jar)" @cassandra.jvm $JVM_EXTRA_OPTS \
@@ -156,7 +165,7 @@ answer 8
 CHECK
   chmod +x "$context"/bin/*
   build "$image" "$context" <<D
-FROM $(image_of_stage '$p')
+FROM $(image_of_stage 2p)
 RUN apt-get update && apt-get install -y --no-install-recommends openjdk-17-jre-headless && rm -rf /var/lib/apt/lists/*
 RUN useradd --uid 999 cassandra && install -d -o cassandra /var/lib/cassandra
 COPY libs /opt/cassandra/libs
@@ -185,7 +194,7 @@ rust_image() {
   # What the machine trusts, so that cargo reaches the registry the way it does here.
   cp -L /etc/ssl/certs/ca-certificates.crt "$context/machine.crt"
   build "$image" "$context" <<D
-FROM $(image_of_stage '$p')
+FROM $(image_of_stage 2p)
 RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev ca-certificates && rm -rf /var/lib/apt/lists/*
 COPY rust /usr/local
 COPY machine.crt /etc/ssl/
@@ -230,30 +239,92 @@ engines() {
 
 host_image() {
   rust_image
-  # A fresh clone, so that nothing of this working tree counts that is not committed.
-  rm -rf "$WORK/clone" && git clone -q "$TOP" "$WORK/clone"
-  podman build -t "$(image_of_service millstream)" "$WORK/clone" >"$WORK/host.log" 2>&1 || die "building the host; see $WORK/host.log"
-  say "$(image_of_service millstream) made, $(podman image inspect --format '{{.Size}}' "$(image_of_service millstream)") bytes"
+  rm -rf "$CLONE" && git clone -q "$TOP" "$CLONE"
+  images "$CLONE" "$CLONE/Dockerfile"
+}
+
+# The same images but for their first stage, whose outcome is made here.
+prebuilt() {
+  local context=$WORK/prebuilt
+  rm -rf "$CLONE" "$context" && git clone -q "$TOP" "$CLONE" && mkdir -p "$context"
+  "$CLONE/deploy/containers/root.sh" "$(realpath "$1")" "$context/out" >"$WORK/root.log" 2>&1 || die "root.sh; see $WORK/root.log"
+  sed -n '/ AS plugins$/,$p' "$CLONE/Dockerfile" | sed 's/ --from=build / /' >"$context/Dockerfile"
+  sed -i 's#\(COPY\( --chown=[^ ]*\)\?\) /out#\1 out#' "$context/Dockerfile"
+  images "$context" "$context/Dockerfile"
+}
+
+# Both images that the Dockerfile makes, from a context.
+images() {
+  podman build -t "$(image_of_service plugins)" --target plugins -f "$2" "$1" >"$WORK/plugins.log" 2>&1 ||
+    die "building the plugins' image; see $WORK/plugins.log"
+  podman build -t "$(image_of_service millstream)" -f "$2" "$1" >"$WORK/host.log" 2>&1 || die "building the host; see $WORK/host.log"
+  local bytes; bytes=$(podman image inspect --format '{{.Size}}' "$(image_of_service millstream)")
+  say "$(image_of_service millstream) made, $bytes bytes"
+  ((bytes < MOST_BYTES)) || die "the image has $bytes bytes; $MOST_BYTES are the most"
+}
+
+# Waits until the host has logged something.
+logged() {
+  local deadline=$((SECONDS + 60))
+  until podman logs "$(container millstream)" 2>&1 | grep -q "$1"; do
+    ((SECONDS < deadline)) || { podman logs --tail 20 "$(container millstream)" >&2; die "the host does not log '$1'"; }
+    sleep 1
+  done
 }
 
 whole() {
   compose up -d --no-build kafka cassandra random-user
   for service in kafka cassandra random-user; do healthy "$service"; done
-  compose up -d --no-build millstream
+  compose up -d --no-build --no-deps plugins
+  podman wait "${PROJECT}_plugins_1" >/dev/null
+  [ -s "$CLONE/deploy/compose/plugins/validate.wasm" ] || die "the plugins are not in their folder"
+  compose up -d --no-build --no-deps millstream
+  healthy millstream
   local deadline=$((SECONDS + 120))
   until podman exec "$(container cassandra)" cqlsh --execute "SELECT email FROM spark_streams.created_users LIMIT 3" 2>/dev/null | grep -q '@'; do
     ((SECONDS < deadline)) || { podman logs --tail 40 "${PROJECT}_millstream_1" >&2; die "no row arrived in cassandra"; }
     sleep 1
   done
   say "rows of users arrive in cassandra"
-  [ "$(podman exec "$(container millstream)" id -u)" != 0 ] || die "the host runs as root"
+  hardened
+  swapped
+}
+
+hardened() {
+  local host pid said
+  host=$(container millstream)
+  pid=$(podman inspect --format '{{.State.Pid}}' "$host")
+  [ "$(awk '$1 == "Uid:" { print $2 }' "/proc/$pid/status")" = 10001 ] || die "the host does not run as the user 10001"
+  [ "$(awk '$1 == "CapEff:" { print $2 }' "/proc/$pid/status")" = 0000000000000000 ] || die "the host has capabilities"
+  # /etc is the image's, /etc/millstream is mounted.
+  for file in /etc/report.html /etc/millstream/report.html; do
+    said=$(podman exec "$host" /usr/local/bin/millstream report cassandra://cassandra/spark_streams.created_users --html $file 2>&1 || true)
+    [[ $said == *"Read-only file system"* ]] || die "the host can write $file: $said"
+  done
+  said=$(podman exec "$host" /usr/local/bin/millstream report cassandra://cassandra/spark_streams.created_users --html /tmp/report.html 2>&1)
+  [[ $said == *"written: /tmp/report.html"* ]] || die "no report within the container: $said"
+  podman exec "$host" /bin/sh -c true 2>/dev/null && die "there is a shell in the image"
+  say "the host runs as uid 10001 without capabilities, and can write neither the image nor its configuration"
+}
+
+swapped() {
+  local folder=$CLONE/deploy/compose
+  # The same component with a custom section, named `swap`, at its end: another version of the same plugin.
+  { cat "$folder/plugins/validate.wasm"; printf '\0\5\4swap'; } >"$folder/plugins/.new"
+  chmod 644 "$folder/plugins/.new" && mv "$folder/plugins/.new" "$folder/plugins/validate.wasm"
+  logged "new version live"
+  say "a plugin that was replaced in its folder runs"
+  sed -i 's/^every = "10s"/every = "1s"/' "$folder/pipeline.toml"
+  logged "restarted with its new configuration"
+  say "a pipeline that was edited runs with its new configuration"
+  healthy millstream
 }
 
 clean() {
   compose down -v
   local image
-  for image in "$(image_of_service millstream)" "$(image_of_service kafka)" "$(image_of_service cassandra)" \
-    "$(image_of_stage 1p)" "$(image_of_stage '$p')"; do
+  for image in "$(image_of_service millstream)" "$(image_of_service plugins)" "$(image_of_service kafka)" "$(image_of_service cassandra)" \
+    "$(image_of_stage 1p)" "$(image_of_stage 2p)"; do
     have_image "$image" && podman image rm -f "$image" >/dev/null
   done
   rm -rf "$WORK"
@@ -263,6 +334,7 @@ clean() {
 case ${1:-} in
   engines) tools; base; engines ;;
   host) tools; base; host_image ;;
+  prebuilt) tools; base; prebuilt "${2:?the release binary is missing}" ;;
   whole) tools; base; kafka_image; cassandra_image; have_image "$(image_of_service millstream)" || host_image; whole ;;
   all) tools; base; engines; host_image; whole; clean ;;
   clean) tools; clean ;;

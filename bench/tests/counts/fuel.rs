@@ -12,13 +12,14 @@ use millstream_bench::fixture::{self, BATCH_RECORDS, Shipped};
 use crate::{alone, compare};
 
 const BATCHES: usize = 4;
+const STACK: usize = 512 << 10;
 /// Another compiler makes other code of the same plugin.
 const PERCENT: f64 = 4.0;
 
 #[test]
 fn no_plugin_executes_more_for_a_record_than_it_did() {
     let _alone = alone();
-    let engine = PluginEngine::counting_fuel().unwrap();
+    let engine = PluginEngine::with(STACK, true).unwrap();
     let mut fuel = BTreeMap::new();
     for plugin in Shipped::ALL {
         let mut chain = fixture::chain(&engine, &[plugin]).unwrap();

@@ -1,4 +1,4 @@
-//! Asks a running host at its admin address, for `top` and `tap`.
+//! Asks a running host at its admin address, for `top`, `tap` and `health`.
 
 use std::{fmt, time::Duration};
 

@@ -22,7 +22,7 @@ pub fn check(args: &CheckArgs, screen: &Screen) -> anyhow::Result<Exit> {
         Ok(loaded) => loaded,
         Err(faults) => return refused(&faults, args, screen),
     };
-    let engine = PluginEngine::with_stack(loaded.config.host.stack);
+    let engine = PluginEngine::with(loaded.config.host.stack, loaded.config.host.fuel);
     let engine = engine.map_err(|error| anyhow::anyhow!("cannot start the WebAssembly engine: {error:#}"))?;
     let task = screen.task("loading plugins");
     let prepared = prepare(&loaded, &engine, &[], &mut |event| task.now(&event.to_string()));

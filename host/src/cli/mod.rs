@@ -7,6 +7,7 @@ mod demo;
 mod dlq;
 mod exit;
 mod explain;
+mod health;
 mod junit;
 mod logging;
 mod plugin;
@@ -81,6 +82,7 @@ enum Verb {
     Report(ReportArgs),
     Top(TopArgs),
     Tap(TapArgs),
+    Health(HealthArgs),
     /// Count, show and replay dead letters
     #[command(subcommand, after_help = "Example:\n  millstream dlq list --pipeline store")]
     Dlq(dlq::DlqVerb),
@@ -309,6 +311,24 @@ struct TapArgs {
     format: check::Format,
 }
 
+/// Ask a running host whether it is ready, and tell by the exit code: for health checks
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  millstream health
+  millstream health --live --admin 127.0.0.1:9000
+
+Exit codes:
+  0  all pipelines are open and none is paused; with --live: the host answers
+  1  it is not so, or nobody answers")]
+struct HealthArgs {
+    #[command(flatten)]
+    at: AdminArgs,
+    /// Ask only whether it lives, however its pipelines fare
+    #[arg(long)]
+    live: bool,
+}
+
 /// Where a running host answers.
 #[derive(Debug, Args)]
 struct AdminArgs {
@@ -353,6 +373,7 @@ pub fn main() -> ExitCode {
         Verb::Report(args) => report::report(&args, &screen),
         Verb::Top(args) => top::top(&args),
         Verb::Tap(args) => tap::tap(&args),
+        Verb::Health(args) => health::health(&args),
         Verb::Plugin(verb) => plugin::plugin(verb, &screen),
         Verb::Dlq(verb) => dlq::dlq(verb, &screen),
         Verb::Schema => schema(),

@@ -105,7 +105,7 @@ fn figures_line(figures: &Figures, rate: &mut Rate) -> String {
     if let Some(lag) = figures.lag.filter(|lag| *lag > 0) {
         line.push_str(&format!("  {lag} behind"));
     }
-    if let Some(waiting) = &figures.waiting {
+    if let Some(waiting) = figures.waiting() {
         line.push_str(&format!("  waiting: {waiting}"));
     }
     line

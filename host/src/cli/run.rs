@@ -110,7 +110,7 @@ pub(super) fn start_or_say(load: Load, watch: bool, screen: &Screen) -> anyhow::
 
 /// An engine that keeps compiled code below `data_dir`.
 pub(super) fn engine(host: &HostConfig) -> anyhow::Result<PluginEngine> {
-    let engine = PluginEngine::with_stack(host.stack);
+    let engine = PluginEngine::with(host.stack, host.fuel);
     let engine = engine.map_err(|error| anyhow::anyhow!("cannot start the WebAssembly engine: {error:#}"))?;
     Ok(engine.with_cache(host.data_dir.join("cache")))
 }

@@ -58,7 +58,11 @@ pub fn summary(reports: &[Report]) -> String {
             );
         }
         match &report.result {
-            Ok(Ending::Drained) => {}
+            Ok(Ending::Drained) => {
+                if let Some(waiting) = report.figures.waiting() {
+                    let _ = writeln!(text, "  it was waiting when it ended: {waiting}");
+                }
+            }
             Ok(Ending::Abandoned { records, why }) => {
                 let records = thousands(*records as u64);
                 let _ = writeln!(

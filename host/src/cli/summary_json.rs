@@ -34,6 +34,7 @@ fn pipeline(report: &Report) -> Value {
         "records_under_way": under_way,
         "why": why,
         "attempts_repeated": figures.retries,
+        "waiting_for": figures.waiting(),
         "runs": report.runs.as_ref().map(|runs| json!({ "begun": runs.begun, "failed": runs.failed, "skipped": runs.skipped })),
         "unaccounted_for": i64::try_from(figures.totals.drift()).unwrap_or(i64::MAX),
         "this_run": counts(&figures.totals.since(&figures.at_start)),

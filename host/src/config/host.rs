@@ -18,10 +18,12 @@ pub(super) fn host(cx: &mut Context<'_>, file: &Section<'_>) -> HostConfig {
     let mut admin = None;
     let mut admin_token = None;
     let mut stack = None;
+    let mut fuel = None;
     if let Some(mut section) = file.section(cx, "host", Place::Host) {
         section.check_names(cx, None);
         data_dir = section.text(cx, "data_dir");
         stack = section.bytes(cx, "stack");
+        fuel = section.flag(cx, "fuel");
         let address = section.text(cx, "admin");
         let token = section.text(cx, "admin_token");
         if let Some(address) = address {
@@ -38,7 +40,7 @@ pub(super) fn host(cx: &mut Context<'_>, file: &Section<'_>) -> HostConfig {
     }
     let data_dir = data_dir.map_or_else(|| defaults::DATA_DIR.to_owned(), |folder| folder.value);
     let stack = stack.unwrap_or(defaults::STACK);
-    HostConfig { data_dir: cx.in_folder(&data_dir), admin, admin_token, durability, stack }
+    HostConfig { data_dir: cx.in_folder(&data_dir), admin, admin_token, durability, stack, fuel: fuel.unwrap_or(false) }
 }
 
 /// An address that only this machine reaches, or one with a token.

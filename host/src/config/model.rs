@@ -31,6 +31,8 @@ pub struct HostConfig {
     pub durability: Durability,
     /// `stack`: most stack of a plugin's call, in bytes. Default 512 KiB.
     pub stack: usize,
+    /// `fuel`: whether what plugins execute is counted. Default: not.
+    pub fuel: bool,
 }
 
 /// When a commit counts as durable.

@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn the_configurations_that_are_shipped_are_valid() {
-        let mut files = vec![root().join("pipeline.toml"), root().join("deploy/pipeline.compose.toml")];
+        let mut files = vec![root().join("pipeline.toml"), root().join("deploy/compose/pipeline.toml")];
         let cases = std::fs::read_dir(root().join("tests/tests/golden")).unwrap();
         files.extend(cases.map(|case| case.unwrap().path().join("pipeline.toml")));
         for file in files {

@@ -37,6 +37,7 @@ pub const SETTINGS: &[Setting] = &[
     row("admin_token", Place::Host, ALL, T::Text, D::Words("none; required where others can reach `admin`"), "what requests to it have to show: `Authorization: Bearer …`, or `?token=…` for a browser; `/healthz` and `/readyz` need none"),
     row("durability", Place::Host, ALL, T::OneOf(&["commit", "os"]), D::Text("commit"), "when a commit counts as durable: once it is fsynced, or once the operating system has it"),
     row("stack", Place::Host, ALL, T::Bytes(d::MIN_STACK, d::MAX_STACK), D::Bytes(d::STACK), "most stack of a plugin's call; read at the start only"),
+    row("fuel", Place::Host, ALL, T::Flag, D::Words("`false`"), "counts what plugins execute (`millstream_stage_fuel_total`), which slows them; read at the start only"),
 
     row("name", Place::Pipeline, ALL, T::Name, D::Required, "unique name"),
     row("source", Place::Pipeline, ALL, T::Table, D::Required, "where its records come from"),

@@ -59,6 +59,8 @@ pub struct StageActivity {
     pub time: Histogram,
     /// Linear memory of its plugin, in bytes.
     pub memory: u64,
+    /// What its plugin has executed, in units of fuel, where that is counted.
+    pub fuel: Option<u64>,
 }
 
 impl Default for Activity {
@@ -96,6 +98,9 @@ impl Activity {
             stage.records += used.records;
             stage.time.observe(used.time.as_secs_f64());
             stage.memory = used.memory;
+            if let Some(fuel) = used.fuel {
+                *stage.fuel.get_or_insert(0) += fuel;
+            }
         }
     }
 
@@ -105,9 +110,9 @@ impl Activity {
             self.stages.drain(..).map(|stage| (stage.author.stage.clone(), stage)).collect();
         self.stages.extend(authors.iter().map(|author| {
             let kept = before.remove(&author.stage);
-            let (records, time) =
-                kept.map_or_else(|| (0, Histogram::new(SECONDS)), |stage| (stage.records, stage.time));
-            StageActivity { author: author.clone(), records, time, memory: 0 }
+            let (records, time, fuel) = kept
+                .map_or_else(|| (0, Histogram::new(SECONDS), None), |stage| (stage.records, stage.time, stage.fuel));
+            StageActivity { author: author.clone(), records, time, memory: 0, fuel }
         }));
     }
 }

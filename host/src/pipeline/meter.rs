@@ -30,16 +30,25 @@ pub struct Figures {
     pub totals: Totals,
     /// As they were when this process began.
     pub at_start: Totals,
-    /// Attempts to write that were repeated, since this process began.
+    /// Attempts to read, write or commit that were repeated, since this process began.
     pub retries: u64,
     /// Commits since this process began.
     pub commits: u64,
     /// Records left in the source, where it can say.
     pub lag: Option<u64>,
-    /// What it waits for, such as a sink that is down; `None` while all is well.
-    pub waiting: Option<String>,
     /// When the first record was durable in the sink.
     pub first_written: Option<Instant>,
+    /// What it waits for behind the source, such as a sink that is down.
+    waiting: Option<String>,
+    /// Why the source cannot be read just now: apart from the other, as what was read before may be committed meanwhile.
+    source_fails: Option<String>,
+}
+
+impl Figures {
+    /// What it waits for, such as a sink that is down; `None` while all is well.
+    pub fn waiting(&self) -> Option<&str> {
+        self.waiting.as_deref().or(self.source_fails.as_deref())
+    }
 }
 
 impl Meter {
@@ -51,8 +60,9 @@ impl Meter {
             retries: 0,
             commits: 0,
             lag: None,
-            waiting: None,
             first_written: None,
+            waiting: None,
+            source_fails: None,
         };
         Self(Arc::new(Shared { figures: Mutex::new(figures), activity: Mutex::default(), samples: Samples::default() }))
     }
@@ -86,6 +96,7 @@ impl Meter {
             figures.at_start = totals.clone();
         }
         figures.totals = totals;
+        figures.source_fails = None;
     }
 
     /// Partitions came with what had become of their records on other hosts.
@@ -153,6 +164,18 @@ impl Meter {
         let mut figures = self.lock();
         figures.retries += 1;
         figures.waiting = Some(why);
+    }
+
+    /// The source could not be read; it will be tried again.
+    pub(super) fn source_failed(&self, why: String) {
+        let mut figures = self.lock();
+        figures.retries += 1;
+        figures.source_fails = Some(why);
+    }
+
+    /// The source has answered.
+    pub(super) fn source_works(&self) {
+        self.lock().source_fails = None;
     }
 
     fn lock(&self) -> MutexGuard<'_, Figures> {

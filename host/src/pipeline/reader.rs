@@ -32,6 +32,7 @@ pub(super) enum ReadEnd {
 
 /// A source, and where its batches go.
 pub(super) struct Reader<'a> {
+    pub pipeline: &'a str,
     pub source: &'a mut dyn Source,
     pub config: &'a SourceConfig,
     pub until_caught_up: bool,
@@ -72,9 +73,11 @@ impl Reader<'_> {
             let filled = match filled {
                 Ok(filled) => filled,
                 Err(error) if error.retryable => {
-                    let delay = failures.next();
-                    tracing::warn!(delay_ms = delay.as_millis() as u64, "{error}; trying again");
-                    self.meter.retry(error.to_string());
+                    let delay = error.retry_in.unwrap_or_else(|| failures.next());
+                    let delay_ms = delay.as_millis() as u64;
+                    let shown = humantime::format_duration(Duration::from_millis(delay_ms));
+                    tracing::warn!(pipeline = self.pipeline, delay_ms, "{error}; trying again in {shown}");
+                    self.meter.source_failed(error.to_string());
                     if !self.pause(Instant::now() + delay).await {
                         break Ok(ReadEnd::Done);
                     }
@@ -83,6 +86,10 @@ impl Reader<'_> {
                 Err(error) => break Err(error),
             };
             failures.reset();
+            // An idle source may be one whose next answer fails as well.
+            if filled != Filled::Idle {
+                self.meter.source_works();
+            }
             window.count(batch.len());
             batch.read_at = std::time::Instant::now();
             if !batch.is_empty() {

@@ -129,7 +129,7 @@ pub async fn run(
         (Ok(Ending::Drained), Some(within))
             if is_over && spec.config.until_caught_up && !all_read.load(Ordering::Acquire) =>
         {
-            Err(PipelineError::NotCaughtUp { within, waiting: meter.figures().waiting })
+            Err(PipelineError::NotCaughtUp { within, waiting: meter.figures().waiting().map(str::to_owned) })
         }
         (result, _) => result,
     };
@@ -248,6 +248,7 @@ async fn live_until(
     let worker = spawn_worker(&name, move || worker.work())?;
     let worker = tokio::spawn(ending(stopper.clone(), worker));
     let reader = Reader {
+        pipeline: &name,
         source: source.as_mut(),
         config: &spec.config.source,
         until_caught_up: spec.config.until_caught_up,

@@ -40,24 +40,15 @@ pub struct PluginEngine {
 }
 
 impl PluginEngine {
-    /// Makes an engine with the default stack; see [`PluginEngine::with_stack`].
+    /// Makes an engine with the default stack that counts no fuel; see [`PluginEngine::with`].
     pub fn new() -> wasmtime::Result<Self> {
-        Self::configured(d::STACK, false)
-    }
-
-    /// As [`PluginEngine::new`], but counts what guests execute, which slows them down: for measurements. See
-    /// [`super::Instance::fuel_used`].
-    pub fn counting_fuel() -> wasmtime::Result<Self> {
-        Self::configured(d::STACK, true)
+        Self::with(d::STACK, false)
     }
 
     /// Makes an engine whose guests may use so much stack, in bytes, and starts its clock, which ends with the last clone.
-    /// Deep recursion is a trap, not a crash of the host.
-    pub fn with_stack(stack: usize) -> wasmtime::Result<Self> {
-        Self::configured(stack, false)
-    }
-
-    fn configured(stack: usize, counts_fuel: bool) -> wasmtime::Result<Self> {
+    /// Deep recursion is a trap, not a crash of the host. Counting what guests execute (see [`super::Instance::fuel_used`])
+    /// slows them down.
+    pub fn with(stack: usize, counts_fuel: bool) -> wasmtime::Result<Self> {
         let mut pool = PoolingAllocationConfig::new();
         pool.total_component_instances(MAX_INSTANCES)
             .total_core_instances(MAX_INSTANCES * 4)

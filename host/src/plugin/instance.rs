@@ -124,6 +124,7 @@ pub struct Instance {
     /// The same, for what only some plugins export.
     pub(super) component: wasmtime::component::Instance,
     pub(super) limits: Limits,
+    counts_fuel: bool,
 }
 
 impl Instance {
@@ -167,8 +168,8 @@ impl Instance {
         let mut store = Store::new(plugin.pre.engine(), guest);
         store.limiter(|guest| &mut guest.room);
         store.set_epoch_deadline(ticks(limits.timeout));
-        // Refused where fuel is not counted, as everywhere but in measurements.
-        let _counted = store.set_fuel(u64::MAX);
+        // Refused where fuel is not counted.
+        let counts_fuel = store.set_fuel(u64::MAX).is_ok();
         let failed = |store: &Store<Guest>, error| {
             let failure = call_failure(store, limits, &error);
             // A plugin that fails here is refused, and is not tried again as it is.
@@ -201,7 +202,7 @@ impl Instance {
         }
         state.set_version(descriptor.state_version);
         drop(state);
-        Ok((Self { store, plugin: instance, component, limits: limits.clone() }, descriptor))
+        Ok((Self { store, plugin: instance, component, limits: limits.clone(), counts_fuel }, descriptor))
     }
 
     /// Bytes of linear memory that it has.
@@ -211,6 +212,10 @@ impl Instance {
 
     /// How much it has executed, in units of fuel; `None` unless the engine counts.
     pub fn fuel_used(&self) -> Option<u64> {
+        // Asking in vain would make an error each time.
+        if !self.counts_fuel {
+            return None;
+        }
         self.store.get_fuel().ok().map(|left| u64::MAX - left)
     }
 

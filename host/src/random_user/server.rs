@@ -40,7 +40,9 @@ struct Wanted {
 /// Answers until it is dropped.
 pub async fn serve(listener: tokio::net::TcpListener, seed: u64, faults: Faults) -> std::io::Result<()> {
     let shared = Arc::new(Shared { seed, faults, served: AtomicU64::new(0) });
-    let routes = Router::new().route("/api", get(users)).route("/api/", get(users)).with_state(shared);
+    let routes = Router::new().route("/api", get(users)).route("/api/", get(users));
+    // As a host answers it, for `millstream health --live`.
+    let routes = routes.route("/healthz", get(async || "ok\n")).with_state(shared);
     axum::serve(listener, routes).await
 }
 

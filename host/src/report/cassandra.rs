@@ -38,7 +38,7 @@ pub async fn read(
     config: &CassandraSink,
     context: &OpenContext,
     limit: Limit,
-    now_ms: &dyn Fn() -> i64,
+    now_ms: &(dyn Fn() -> i64 + Sync),
     progress: Progress<'_>,
 ) -> Result<Contents, Failed> {
     let connected = tokio::time::timeout(context.timeout, connect(config, context)).await;
@@ -185,7 +185,7 @@ struct Reading<'a> {
     select: PreparedStatement,
     asked: Asked,
     limit: Limit,
-    now_ms: &'a dyn Fn() -> i64,
+    now_ms: &'a (dyn Fn() -> i64 + Sync),
     progress: Progress<'a>,
     tally: &'a mut Tally,
     /// The token of the last row that was counted.

@@ -9,6 +9,7 @@ mod counts;
 mod dead_letters;
 mod html;
 mod json;
+mod live;
 mod places;
 mod series;
 mod sqlite;
@@ -26,6 +27,7 @@ pub use counts::Counts;
 pub use dead_letters::Letters;
 pub use html::html;
 pub use json::json;
+pub use live::live;
 pub use places::{Place, address, places, usual_place};
 pub use series::Series;
 pub use tally::{Column, Contents, Dates, Domains, Missing, Tally, Value};
@@ -40,7 +42,7 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 const TRY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Hears how many rows have been read.
-pub type Progress<'a> = &'a dyn Fn(u64);
+pub type Progress<'a> = &'a (dyn Fn(u64) + Sync);
 
 /// What is reported of one table.
 #[derive(Debug, Clone)]

@@ -1,5 +1,5 @@
-//! The rows of a table in an SQLite file that are alive, one by one, into a tally. Reads only: the file is never made, and
-//! of texts that no count needs nothing but whether they are there.
+//! The rows of a table in an SQLite file that are alive, one by one, the latest first, into a tally. Reads only: the file is
+//! never made, and of texts that no count needs nothing but whether they are there.
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, types::ValueRef};
 
@@ -67,9 +67,10 @@ fn rows(
     let cells: Vec<String> = cells.collect();
     let (arrived, expires) = (own(WRITE_TIMESTAMP), own(EXPIRES_AT));
     let sql = format!(
-        "SELECT {arrived}, {expires}, {} FROM {} WHERE {expires} IS NULL OR {expires} > ?1 LIMIT ?2",
+        "SELECT {arrived}, {expires}, {} FROM {} WHERE {expires} IS NULL OR {expires} > ?1 {} LIMIT ?2",
         cells.join(", "),
-        quoted(table)
+        quoted(table),
+        if has_rowids(connection, table)? { "ORDER BY rowid DESC" } else { "" },
     );
     let mut statement = connection.prepare(&sql)?;
     // One more than is counted tells whether there are more. A negative limit is none.
@@ -88,6 +89,12 @@ fn rows(
         progress(tally.rows());
     }
     Ok(tally.contents(false))
+}
+
+/// Whether its rows are numbered in the order in which they came. Then reading backwards costs no sorting.
+fn has_rowids(connection: &Connection, table: &str) -> rusqlite::Result<bool> {
+    let sql = "SELECT count(*) FROM pragma_table_list(?1) WHERE type = 'table' AND NOT wr";
+    connection.query_row(sql, [table], |row| Ok(row.get::<_, i64>(0)? > 0))
 }
 
 fn value(cell: ValueRef<'_>) -> Value<'_> {

@@ -69,6 +69,7 @@ async fn open_with(
         message,
         hint,
         retryable,
+        retry_in: None,
     };
     let file = File::open(&config.path).await.map_err(|error| {
         // a file that is followed may be made later
@@ -226,6 +227,7 @@ impl FileSourceReader {
             message: format!("`{}` {what}", self.path.display()),
             hint: Some(hint.to_owned()),
             retryable: false,
+            retry_in: None,
         }
     }
 
@@ -235,6 +237,7 @@ impl FileSourceReader {
             message: format!("cannot read `{}` at byte {}: {error}", Path::display(&self.path), self.position),
             hint: None,
             retryable: true,
+            retry_in: None,
         }
     }
 }

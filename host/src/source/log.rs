@@ -88,6 +88,7 @@ fn check(topic: &str, positions: &Positions, ends: &Positions, context: &OpenCon
                     crate::log::FILE_NAME
                 )),
                 retryable: false,
+                retry_in: None,
             });
         }
     }
@@ -203,7 +204,13 @@ impl Committer for LogCommitter {
 }
 
 fn from_log(display: &str, error: &LogError) -> SourceError {
-    SourceError { url: display.to_owned(), message: error.with_cause(), hint: None, retryable: error.is_retryable() }
+    SourceError {
+        url: display.to_owned(),
+        message: error.with_cause(),
+        hint: None,
+        retryable: error.is_retryable(),
+        retry_in: None,
+    }
 }
 
 #[cfg(test)]

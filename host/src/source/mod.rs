@@ -152,4 +152,6 @@ pub struct SourceError {
     pub hint: Option<String>,
     /// Whether trying again may help; a source that was being read stays usable then.
     pub retryable: bool,
+    /// When to try again, where the source knows better than its reader.
+    pub retry_in: Option<Duration>,
 }

@@ -198,7 +198,7 @@ fn the_stack_is_a_setting() {
     let deepest = |stack| {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/guests/hostile");
         let built = build(&folder, &mut |_| {}).unwrap();
-        let plugin = Plugin::load(&PluginEngine::with_stack(stack).unwrap(), &built.wasm).unwrap();
+        let plugin = Plugin::load(&PluginEngine::with(stack, false).unwrap(), &built.wasm).unwrap();
         let mut chain = Chain::new(vec![StageSpec { plugin, ..spec("recursion to a depth") }]).unwrap();
         chain.run(batch(&["culprit"], 0)).unwrap().rejected.pop().map(|rejected| rejected.reason)
     };

@@ -51,6 +51,8 @@ pub struct Used {
     pub time: Duration,
     /// Linear memory of its plugin afterwards, in bytes.
     pub memory: u64,
+    /// What its plugin executed, in units of fuel, where that is counted.
+    pub fuel: Option<u64>,
 }
 
 /// A record that a stage rejected.

@@ -160,7 +160,11 @@ impl Stage {
             timestamps: timestamps.as_deref(),
             seeds: seeds.as_deref(),
         };
+        let before = self.instance.fuel_used();
         let answer = self.instance.process(batch, range.start as u32, now);
+        if let (Some(before), Some(after)) = (before, self.instance.fuel_used()) {
+            *self.used.fuel.get_or_insert(0) += after.saturating_sub(before);
+        }
         self.used.records += range.len() as u64;
         self.used.time += begun.elapsed();
         if let Ok(outcome) = &answer {

@@ -164,7 +164,8 @@ mod tests {
     fn with_a_token_all_but_health_needs_it() {
         let guard = Guard::new(Some(&Secret::new(TOKEN.to_owned())));
         let bearer = format!("Bearer {TOKEN}");
-        for path in ["/", "/events", "/metrics", "/pipelines", "/versions", "/status", "/tap", "/nothing"] {
+        for path in ["/", "/events", "/metrics", "/pipelines", "/versions", "/status", "/tap", "/report/p", "/nothing"]
+        {
             assert_eq!(answer(&guard, "GET", path, &[("host", "127.0.0.1")]), 401, "{path}");
             assert_eq!(answer(&guard, "GET", path, &[("host", "any"), ("authorization", &bearer)]), 200, "{path}");
             assert_eq!(answer(&guard, "GET", &format!("{path}?token={TOKEN}"), &[]), 200, "{path}");

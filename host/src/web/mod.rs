@@ -8,6 +8,7 @@ mod metrics;
 mod page;
 mod process;
 mod replay;
+mod report;
 pub mod status;
 mod tap;
 
@@ -57,6 +58,7 @@ struct Shared {
     started: std::time::Instant,
     viewers: Arc<Semaphore>,
     engine: PluginEngine,
+    reports: report::Reports,
 }
 
 pub(crate) use replay::Asked;
@@ -70,7 +72,8 @@ pub async fn serve(
     engine: PluginEngine,
 ) -> std::io::Result<()> {
     let viewers = Arc::new(Semaphore::new(MAX_VIEWERS));
-    let shared = Arc::new(Shared { host, triggers, engine, started: std::time::Instant::now(), viewers });
+    let reports = report::Reports::default();
+    let shared = Arc::new(Shared { host, triggers, engine, started: std::time::Instant::now(), viewers, reports });
     let replays = post(replay::replay).layer(DefaultBodyLimit::max(replay::MAX_PLUGIN_BYTES));
     let routes = Router::new()
         .route("/", get(page::page))
@@ -80,6 +83,7 @@ pub async fn serve(
         .route("/status", get(status))
         .route("/events", get(events))
         .route("/pipelines", get(pipelines))
+        .route("/report/{pipeline}", get(report::report))
         .route("/tap", get(tap::tap))
         .route("/versions", get(versions))
         .route("/reload", post(reload))
@@ -158,7 +162,7 @@ async fn pipelines(State(shared): State<Arc<Shared>>) -> Response {
             "unaccounted_for": i64::try_from(totals.drift()).unwrap_or(i64::MAX),
             "lag": figures.lag,
             "attempts_repeated": figures.retries,
-            "waiting_for": figures.waiting,
+            "waiting_for": figures.waiting(),
             "schedule": handle.schedule.as_ref().map(|(schedule, runs)| json!({
                 "at": schedule.to_string(),
                 "next": runs.next_ms.map(|next_ms| schedule.shown(next_ms)),

@@ -9,14 +9,18 @@ use serde::{Deserialize, Serialize};
 use super::{
     metrics::{changelog_bytes, counts},
     process::Process,
+    report::has_table,
 };
 use crate::{
-    pipeline::{Activity, Began, Figures, Handle, Histogram, Host, Phase, Reloads, Sample, Setback},
+    config,
+    pipeline::{Activity, Began, Figures, Handle, Histogram, Host, Phase, Reloads, Sample, ScheduledRuns, Setback},
     state,
 };
 
 /// Marks that are shown of what was before.
 const MARKS: usize = 50;
+/// Times of a schedule that are shown beforehand.
+const NEXT_RUNS: usize = 3;
 /// Most of an error's or a swap's words that are shown.
 const MAX_WORDS: usize = 600;
 
@@ -90,6 +94,27 @@ pub struct Pipeline {
     pub marks: Vec<Mark>,
     /// Dead letters of late; only those that were not told before.
     pub samples: Vec<Sample>,
+    /// When it runs, where it does so at set times.
+    #[serde(default)]
+    pub schedule: Option<Schedule>,
+    /// Whether it writes a table, whose figures are at `/report/` and its name.
+    #[serde(default)]
+    pub has_report: bool,
+}
+
+/// The times of a pipeline, and what has become of its runs since this process began.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Schedule {
+    /// The cron expression and its time zone.
+    pub at: String,
+    /// When the next runs are due, on the clocks of the time zone.
+    pub next: Vec<String>,
+    /// Runs that have begun.
+    pub begun: u64,
+    /// Those of them that failed.
+    pub failed: u64,
+    /// Times at which one was still going.
+    pub skipped: u64,
 }
 
 /// What a pipeline is doing.
@@ -221,6 +246,8 @@ impl Pipeline {
             changelog_bytes: changelog_bytes(&handle.state_dir),
             marks: told.marks(handle, reloads),
             samples: told.samples(handle),
+            schedule: handle.schedule.as_ref().map(|(schedule, runs)| Schedule::of(schedule, runs)),
+            has_report: has_table(config),
         }
     }
 
@@ -232,6 +259,18 @@ impl Pipeline {
     /// All that was left out on purpose.
     pub fn dropped_total(&self) -> u64 {
         self.dropped.iter().map(|cause| cause.records).sum()
+    }
+}
+
+impl Schedule {
+    fn of(schedule: &config::Schedule, runs: &ScheduledRuns) -> Self {
+        let (now_ms, mut next) = (crate::pipeline::now_ms(), Vec::new());
+        let mut due_ms = runs.next_ms.or_else(|| schedule.next_ms(now_ms));
+        while let Some(at_ms) = due_ms.filter(|_| next.len() < NEXT_RUNS) {
+            next.push(schedule.shown(at_ms));
+            due_ms = schedule.next_ms(at_ms);
+        }
+        Self { at: schedule.to_string(), next, begun: runs.begun, failed: runs.failed, skipped: runs.skipped }
     }
 }
 
@@ -298,12 +337,13 @@ fn mark(began: &Began) -> Mark {
 
 /// What a pipeline is doing, and the words to it.
 pub(super) fn state_of(figures: &Figures, activity: &Activity) -> (State, Option<String>) {
+    let waiting = figures.waiting().map(str::to_owned);
     match activity.phase {
         Phase::Failed => (State::Failed, activity.failure.clone()),
         // One that runs at set times waits for the next one.
-        Phase::Ended => (State::Ended, figures.waiting.clone()),
+        Phase::Ended => (State::Ended, waiting),
         _ if activity.broken.is_some() => (State::Paused, activity.broken.clone().map(|(_, why)| why)),
-        _ if figures.waiting.is_some() => (State::Waiting, figures.waiting.clone()),
+        _ if waiting.is_some() => (State::Waiting, waiting),
         Phase::Opening => (State::Opening, None),
         Phase::Running => (State::Running, None),
     }

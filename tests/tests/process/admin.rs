@@ -13,6 +13,7 @@ use millstream_tests::process::{Folder, PATIENCE, Process, STOP, Signal, plugin,
 use crate::{
     engines::locked,
     reload::{another_version, replace},
+    server::{Answer, Server},
 };
 
 /// Where the host answers, as it says itself.
@@ -87,7 +88,7 @@ fn promtool(arguments: &[&str], input: &str) -> bool {
 /// `p`: a file of requests to a plugin that does what they say. `q`: users, slowly. `r`: into a table that somebody has locked.
 fn config(rule: &str) -> String {
     format!(
-        "[host]\nadmin = \"127.0.0.1:0\"\n\
+        "[host]\nadmin = \"127.0.0.1:0\"\nfuel = true\n\
          [[pipeline]]\nname = \"p\"\nsource = {{ url = \"file:in.txt\", follow = true, batch_records = 100 }}\n\
          sink = {{ url = \"file:out.txt\" }}\ndead_letters = {{ url = \"file:dead.jsonl\" }}\n\
          [[pipeline.stage]]\nplugin = \"misbehave.wasm\"\ngrant = [\"state\"]\n\
@@ -182,6 +183,8 @@ fn every_metric_in_the_readme_exists_and_moves_and_scrapers_can_read_it() {
     let last = until(&mut process, "an open circuit", open, 1.0);
     assert!(last["millstream_records_under_way{pipeline=\"p\"}"] >= 64.0, "{last:?}");
     assert!(ask(&process, "GET /readyz").starts_with("HTTP/1.1 503"), "a paused pipeline is not ready");
+    folder.run(&["health", "--admin", &address(&process)]).assert(1, &["503", "paused"]);
+    folder.run(&["health", "--live", "--admin", &address(&process)]).assert(0, &["ok"]);
 
     assert_eq!(last["millstream_records_split_total{pipeline=\"p\"}"], 1.0);
     let reason =
@@ -242,7 +245,7 @@ fn others_can_reach_it_only_with_a_token_which_is_never_printed() {
     folder.write("pipeline.toml", format!("[host]\nadmin = \"0.0.0.0:0\"\nadmin_token = \"{TOKEN}\"\n{pipeline}"));
     let process = folder.start(&["run"]);
     let head = |answer: String| answer.lines().next().unwrap_or_default().to_owned();
-    for path in ["/", "/events", "/status", "/metrics", "/pipelines", "/versions"] {
+    for path in ["/", "/events", "/status", "/metrics", "/pipelines", "/versions", "/report/p"] {
         let answer = ask(&process, &format!("GET {path}"));
         assert!(answer.starts_with("HTTP/1.1 401"), "{path}: {answer}");
         assert!(answer.to_lowercase().contains("content-security-policy: default-src 'none'"), "{answer}");
@@ -271,4 +274,31 @@ fn without_a_token_pages_of_other_sites_are_refused() {
     assert!(ask_with(&process, "POST /reload", forged).starts_with("HTTP/1.1 403"));
     assert!(ask(&process, "POST /reload").starts_with("HTTP/1.1 200"));
     process.stop(Signal::Terminate, STOP).assert(0, &[]);
+}
+
+#[test]
+fn a_failed_poll_is_a_repeated_attempt_and_what_the_pipeline_waits_for() {
+    let busy = Answer { status: "503 Service Unavailable", headers: "Retry-After: 2\r\n", body: "<b>busy</b>" };
+    let server = Server::start(vec![busy, Answer::json(r#"{"results":[]}"#)]);
+    let folder = Folder::with(&format!(
+        "[host]\nadmin = \"127.0.0.1:0\"\n[[pipeline]]\nname = \"p\"\n\
+         source = {{ url = \"{}\", split = \"/results\", every = \"1h\" }}\n\
+         sink = {{ url = \"discard:\" }}\ndead_letters = {{ url = \"file:d\" }}\n",
+        server.url
+    ));
+    let mut process = folder.start(&["run"]);
+    let port = address(&process);
+    let get = |path| crate::server::get(port.parse().expect("an address"), path);
+    let is_waiting = || samples(&get("/metrics"))["millstream_waiting{pipeline=\"p\"}"] == 1.0;
+    process.until("it waits", PATIENCE, is_waiting);
+    assert_eq!(samples(&get("/metrics"))["millstream_retries_total{pipeline=\"p\"}"], 1.0);
+    for path in ["/status", "/pipelines"] {
+        assert!(get(path).contains("answered 503"), "{}", get(path));
+    }
+    // An answer without records ends the waiting as well as one with some.
+    process.until("it waits no more", PATIENCE, || !is_waiting());
+    assert!(get("/status").contains("\"state\":\"running\",\"why\":null"), "{}", get("/status"));
+    folder.run(&["health", "--admin", &port]).assert(0, &["ready"]);
+    process.stop(Signal::Terminate, STOP).assert(0, &["1 attempts were repeated", "nothing lost"]);
+    folder.run(&["health", "--admin", &port]).assert(1, &["cannot reach a host"]);
 }

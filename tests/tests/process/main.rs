@@ -17,6 +17,7 @@ mod kit;
 mod migration;
 mod new_plugin;
 mod page;
+mod page_report;
 mod readme;
 mod reload;
 mod report;

@@ -142,6 +142,9 @@ const HOUR: &str = "(async () => {
       pipeline.samples = [{ number: second, time_ms: status.time_ms, stage: 's', reason: 'r', partition: 0, offset: second, key: 'k', value: 'v'.repeat(1000), bytes: 1000 }];
     }
     millstream.take(structuredClone(status));
+    const series = { per: 'minute', step_ms: 60000, points: Array.from({ length: 120 }, (_, i) => [60000 * (second + i), second % 7 + i]) };
+    const top = Array.from({ length: 8 }, (_, i) => ['t' + second + i, second + i]);
+    millstream.views.get('p').report.take({ rows: second, more: true, registered: series, arrived: series, genders: { top, others: 1 }, domains: { top, others: 0 } });
     if (second % 50 === 0) await new Promise(done => setTimeout(done));
   }
   return true;

@@ -23,7 +23,8 @@ fn the_shipped_file_is_the_notebooks_two_pipelines() {
             admin: None,
             admin_token: None,
             durability,
-            stack: 512 << 10
+            stack: 512 << 10,
+            fuel: false,
         }
     );
     assert_eq!(pipelines.iter().map(|pipeline| pipeline.name.as_str()).collect::<Vec<_>>(), ["ingest", "store"]);

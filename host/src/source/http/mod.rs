@@ -1,7 +1,7 @@
 //! Polls an HTTP address and makes a record of each item of the answers.
 //!
-//! In come answers, out go batches of their items, byte for byte. A request that fails is reported and made again
-//! later, with growing random waits; it never ends the pipeline. An answer cannot be read again, so offsets only
+//! In come answers, out go batches of their items, byte for byte. A request that fails is an error that may pass: it is
+//! made again after growing random waits, or as long as the server asks for. An answer cannot be read again, so offsets only
 //! count records, on from where the pipeline left off. What waits (a request, a pause, the rest of an answer) is kept
 //! in the source, so nothing is lost when a call of `fill` is given up.
 
@@ -11,10 +11,7 @@ mod retry_after;
 mod split;
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -34,15 +31,6 @@ const FIRST_DELAY: Duration = Duration::from_secs(1);
 /// HTTP has no partitions.
 const PARTITION: i32 = 0;
 
-/// What an HTTP source has done so far.
-#[derive(Debug, Default)]
-pub struct Counters {
-    /// Requests that were made.
-    pub polls: AtomicU64,
-    /// Those that brought no records because something went wrong.
-    pub failures: AtomicU64,
-}
-
 /// An address being polled.
 pub struct HttpReader {
     /// The address without secrets.
@@ -60,7 +48,8 @@ pub struct HttpReader {
     backoff: Option<ExponentialBackoff>,
     /// Whether the last answer was returned whole, and not yet reported as such.
     answered: bool,
-    counters: Arc<Counters>,
+    /// Requests that were made.
+    polls: u64,
 }
 
 enum Phase {
@@ -79,6 +68,7 @@ pub async fn open(config: &HttpSource, context: &OpenContext) -> Result<HttpRead
         message,
         hint: None,
         retryable: false,
+        retry_in: None,
     })?;
     Ok(HttpReader::new(config, context, Box::new(requests)))
 }
@@ -98,13 +88,8 @@ impl HttpReader {
             next_offset: context.resume.next_offset(PARTITION).unwrap_or(0),
             backoff: None,
             answered: false,
-            counters: Arc::default(),
+            polls: 0,
         }
-    }
-
-    /// What it has done so far; goes on counting.
-    pub fn counters(&self) -> Arc<Counters> {
-        self.counters.clone()
     }
 
     /// Appends records of the answer until a limit is reached; returns the first one that was not.
@@ -128,9 +113,8 @@ impl HttpReader {
         answer.records.len()
     }
 
-    /// Reports a failure and says how long to wait.
-    fn failed(&mut self, error: &RequestError) -> Duration {
-        self.counters.failures.fetch_add(1, Ordering::Relaxed);
+    /// Decides how long to wait after a failure.
+    fn failed(&mut self, error: &RequestError) -> SourceError {
         let backoff = self.backoff.get_or_insert_with(|| {
             ExponentialBuilder::new()
                 .with_min_delay(FIRST_DELAY.min(self.retry_max_delay))
@@ -141,18 +125,13 @@ impl HttpReader {
         // Anything up to the delay, so that many hosts do not come back together.
         let longest = backoff.next().unwrap_or(self.retry_max_delay);
         let mut wait = longest.mul_f64(rand::random::<f64>());
-        let mut status = None;
-        if let RequestError::Status { status: code, retry_after, .. } = error {
-            status = Some(code.as_u16());
-            wait = retry_after.unwrap_or(wait);
+        if let RequestError::Status { retry_after: Some(asked), .. } = error {
+            wait = *asked;
         }
-        let next_attempt = SystemTime::now().checked_add(wait).unwrap_or(UNIX_EPOCH);
-        tracing::warn!(
-            url = %self.url, status, next_attempt = %humantime::format_rfc3339_millis(next_attempt),
-            "the poll failed, the next one is in {}: {error}",
-            humantime::format_duration(Duration::from_millis(wait.as_millis() as u64))
-        );
-        wait
+        // Also for a caller that does not wait.
+        self.phase = Phase::Pause { until: Instant::now() + wait, failed: true };
+        let message = format!("the poll failed: {error}");
+        SourceError { url: self.url.clone(), message, hint: None, retryable: true, retry_in: Some(wait) }
     }
 }
 
@@ -175,13 +154,9 @@ impl Source for HttpReader {
                         tokio::time::sleep_until(until.min(deadline)).await;
                         if until > deadline {
                             // After a success there is nothing more to read until the next poll.
-                            return Ok(if failed || self.counters.polls.load(Ordering::Relaxed) == 0 {
-                                Filled::Idle
-                            } else {
-                                Filled::CaughtUp
-                            });
+                            return Ok(if failed || self.polls == 0 { Filled::Idle } else { Filled::CaughtUp });
                         }
-                        self.counters.polls.fetch_add(1, Ordering::Relaxed);
+                        self.polls += 1;
                         self.began = Instant::now();
                         self.phase = Phase::Asking(self.requests.request());
                     }
@@ -191,10 +166,7 @@ impl Source for HttpReader {
                             self.backoff = None;
                             self.phase = Phase::Answered { answer, at_ms: now_ms(), next: 0 };
                         }
-                        Ok(Err(error)) => {
-                            let until = Instant::now() + self.failed(&error);
-                            self.phase = Phase::Pause { until, failed: true };
-                        }
+                        Ok(Err(error)) => return Err(self.failed(&error)),
                     },
                     Phase::Answered { .. } => {
                         let pause = Phase::Pause { until: self.began + self.every, failed: false };

@@ -4,7 +4,10 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use axum::{
@@ -80,17 +83,35 @@ fn refused(status: u16, retry_after: Option<u64>) -> Scripted {
 async fn fill(reader: &mut HttpReader, records: usize) -> (Filled, Vec<(i64, String)>) {
     let mut batch = Batch::new("t".into());
     let filled = reader.fill(&mut batch, &limits(records)).await.unwrap();
-    let text = |row| String::from_utf8(batch.values.get(row).to_vec()).unwrap();
-    (filled, (0..batch.len()).map(|row| (batch.offsets[row], text(row))).collect())
+    (filled, self::records(&batch))
 }
 
-/// Fills until something other than `Idle` comes, and says how long that took.
-async fn next(reader: &mut HttpReader) -> (Filled, Vec<(i64, String)>, Duration) {
-    let began = Instant::now();
+fn records(batch: &Batch) -> Vec<(i64, String)> {
+    let text = |row| String::from_utf8(batch.values.get(row).to_vec()).unwrap();
+    (0..batch.len()).map(|row| (batch.offsets[row], text(row))).collect()
+}
+
+/// What came after so many failures, and how long it took.
+struct Came {
+    filled: Filled,
+    records: Vec<(i64, String)>,
+    failures: u64,
+    took: Duration,
+}
+
+/// Fills until something other than `Idle` or a failure comes.
+async fn next(reader: &mut HttpReader) -> Came {
+    let (began, mut failures) = (Instant::now(), 0);
     loop {
-        let (filled, records) = fill(reader, 100).await;
-        if filled != Filled::Idle {
-            return (filled, records, began.elapsed());
+        let mut batch = Batch::new("t".into());
+        match reader.fill(&mut batch, &limits(100)).await {
+            Ok(Filled::Idle) => {}
+            Ok(filled) => return Came { filled, records: records(&batch), failures, took: began.elapsed() },
+            Err(error) => {
+                assert!(error.retryable && error.retry_in.is_some() && batch.is_empty(), "{error}");
+                assert!(error.to_string().contains("the poll failed"), "{error}");
+                failures += 1;
+            }
         }
     }
 }
@@ -107,7 +128,7 @@ async fn an_answer_is_spread_over_batches_and_offsets_go_on() {
 async fn polls_at_once_and_then_at_the_interval() {
     let began = Instant::now();
     let mut reader = scripted(vec![ready(answer("[1]")), ready(answer("[2]"))], None);
-    assert_eq!(next(&mut reader).await.1, [(0, "1".into())]);
+    assert_eq!(next(&mut reader).await.records, [(0, "1".into())]);
     assert_eq!(began.elapsed(), Duration::ZERO);
     loop {
         let (filled, records) = fill(&mut reader, 100).await;
@@ -136,10 +157,10 @@ async fn a_slow_request_survives_idle_calls() {
     let began = Instant::now();
     assert_eq!(fill(&mut reader, 9).await.0, Filled::Idle);
     assert_eq!(began.elapsed(), Duration::from_millis(100));
-    let (filled, records, _) = next(&mut reader).await;
-    assert_eq!((filled, records), (Filled::Records, vec![(0, "1".into())]));
+    let came = next(&mut reader).await;
+    assert_eq!((came.filled, came.records), (Filled::Records, vec![(0, "1".into())]));
     assert_eq!(began.elapsed(), Duration::from_secs(3));
-    assert_eq!(reader.counters.polls.load(Ordering::Relaxed), 1);
+    assert_eq!(reader.polls, 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -160,13 +181,22 @@ async fn waits_grow_after_failures_up_to_the_limit_and_start_anew_after_a_succes
     let mut answers: Vec<Scripted> = (0..20).map(|_| refused(503, None)).collect();
     answers.extend([ready(answer("[1]")), refused(500, None), ready(answer("[2]"))]);
     let mut reader = scripted(answers, None);
-    let (_, records, waited) = next(&mut reader).await;
-    assert_eq!(records, [(0, "1".into())]);
+    let came = next(&mut reader).await;
+    assert_eq!(came.records, [(0, "1".into())]);
+    let waited = came.took;
     // 1 + 2 + 4 + … + 32, then 60 each, all at random between none and that.
     assert!(waited > Duration::from_secs(60) && waited < Duration::from_secs(63 + 14 * 60), "{waited:?}");
-    assert_eq!(reader.counters.failures.load(Ordering::Relaxed), 20);
+    assert_eq!(came.failures, 20);
     let began = Instant::now();
-    while fill(&mut reader, 100).await.0 != Filled::Records {}
+    let mut failures = 0;
+    loop {
+        let came = next(&mut reader).await;
+        failures += came.failures;
+        if came.filled == Filled::Records {
+            break;
+        }
+    }
+    assert_eq!(failures, 1);
     // The interval, and one first wait.
     assert!(began.elapsed() <= Duration::from_millis(11_200), "{:?}", began.elapsed());
 }
@@ -174,8 +204,11 @@ async fn waits_grow_after_failures_up_to_the_limit_and_start_anew_after_a_succes
 #[tokio::test(start_paused = true)]
 async fn waits_as_long_as_the_server_asks() {
     let mut reader = scripted(vec![refused(429, Some(120)), ready(answer("[1]"))], None);
-    let (_, records, waited) = next(&mut reader).await;
-    assert_eq!((records.len(), waited), (1, Duration::from_secs(120)));
+    let mut batch = Batch::new("t".into());
+    let error = reader.fill(&mut batch, &limits(100)).await.unwrap_err();
+    assert_eq!(error.retry_in, Some(Duration::from_secs(120)));
+    let came = next(&mut reader).await;
+    assert_eq!((came.records.len(), came.took), (1, Duration::from_secs(120)));
 }
 
 /// Serves the router on a free port until the test ends.
@@ -325,12 +358,10 @@ async fn a_hundred_items_arrive_byte_for_byte_after_a_server_recovers() {
     let mut config = config(&serve(router).await);
     config.retry_max_delay = Duration::from_millis(1);
     let mut reader = open(&config, &context(None)).await.unwrap();
-    let counters = reader.counters();
-    let (_, records, _) = next(&mut reader).await;
-    assert_eq!(records.into_iter().map(|(_, text)| text).collect::<Vec<_>>(), items);
+    let came = next(&mut reader).await;
+    assert_eq!(came.records.into_iter().map(|(_, text)| text).collect::<Vec<_>>(), items);
     assert_eq!(fill(&mut reader, 9).await.0, Filled::CaughtUp);
-    assert_eq!(counters.polls.load(Ordering::Relaxed), 3);
-    assert_eq!(counters.failures.load(Ordering::Relaxed), 2);
+    assert_eq!((reader.polls, came.failures), (3, 2));
 }
 
 #[tokio::test]

@@ -66,6 +66,7 @@ pub async fn open(config: &KafkaSource, context: &OpenContext) -> Result<KafkaRe
         message,
         hint,
         retryable,
+        retry_in: None,
     };
     let mut settings =
         kafka::settings(&config.brokers, &context.pipeline, &DEFAULTS, &config.options).map_err(|name| {
@@ -155,7 +156,8 @@ fn instance(context: &OpenContext) -> Option<String> {
 
 /// The number of partitions of the topic. Fails where no broker answers, or where the topic is missing.
 pub async fn partitions(config: &KafkaSource, pipeline: &str, url: &str) -> Result<usize, SourceError> {
-    let error = |message, hint, retryable| SourceError { url: url.to_owned(), message, hint, retryable };
+    let error =
+        |message, hint, retryable| SourceError { url: url.to_owned(), message, hint, retryable, retry_in: None };
     let settings = kafka::settings(&config.brokers, pipeline, &[], &config.options)
         .map_err(|name| error(format!("the option `{name}` is set by the host"), None, false))?;
     let topic = config.topic.clone();
@@ -206,7 +208,7 @@ impl KafkaReader {
 
     fn error(&self, fault: Fault) -> SourceError {
         let Fault { message, hint, retryable } = fault;
-        SourceError { url: self.url.clone(), message, hint, retryable }
+        SourceError { url: self.url.clone(), message, hint, retryable, retry_in: None }
     }
 }
 

@@ -56,7 +56,7 @@ pub(super) const METRICS: &[Metric] = &[
             text.count(&[("partition", &partition.to_string())], *lag);
         }
     }),
-    pipeline("millstream_retries_total", Counter, &[], "Attempts to read, write or commit that failed and were made again.", |view, text| {
+    pipeline("millstream_retries_total", Counter, &[], "Attempts to read (polls of HTTP included), write or commit that failed and were made again.", |view, text| {
         text.count(&[], view.figures.retries);
     }),
     pipeline("millstream_commits_total", Counter, &[], "Batches made durable.", |view, text| {
@@ -84,6 +84,13 @@ pub(super) const METRICS: &[Metric] = &[
     pipeline("millstream_stage_seconds", Histogram, &["stage"], "Time that a stage's plugin took for a batch.", |view, text| {
         for stage in &view.activity.stages {
             text.histogram(&[("stage", &stage.author.stage)], &stage.time);
+        }
+    }),
+    pipeline("millstream_stage_fuel_total", Counter, &["stage"], "What a stage's plugin executed, in units of fuel (about one per instruction); where `fuel` in `[host]` is on.", |view, text| {
+        for stage in &view.activity.stages {
+            if let Some(fuel) = stage.fuel {
+                text.count(&[("stage", &stage.author.stage)], fuel);
+            }
         }
     }),
     pipeline("millstream_plugin_memory_bytes", Gauge, &["stage"], "Linear memory of a stage's plugin.", |view, text| {
@@ -114,7 +121,9 @@ pub(super) const METRICS: &[Metric] = &[
         }
     }),
     pipeline("millstream_waiting", Gauge, &[], "1 while the pipeline waits for something that fails, such as a sink that is down.", |view, text| {
-        text.count(&[], u64::from(view.figures.waiting.is_some()));
+        // One that has ended waits for its next run at most.
+        let is_waiting = view.activity.phase != Phase::Ended && view.figures.waiting().is_some();
+        text.count(&[], u64::from(is_waiting));
     }),
     pipeline("millstream_pipeline_running", Gauge, &[], "1 while the pipeline is at work; 0 while it is opened, and once it has ended or failed.", |view, text| {
         text.count(&[], u64::from(view.activity.phase == Phase::Running));

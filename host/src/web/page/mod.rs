@@ -8,10 +8,11 @@ use axum::{
 };
 
 /// Files that the page refers to: address, type and content.
-const ASSETS: [(&str, &str, &str); 5] = [
+const ASSETS: [(&str, &str, &str); 6] = [
     ("/page.css", "text/css; charset=utf-8", include_str!("page.css")),
     ("/page.js", "text/javascript; charset=utf-8", include_str!("page.js")),
     ("/flow.js", "text/javascript; charset=utf-8", include_str!("flow.js")),
+    ("/report.js", "text/javascript; charset=utf-8", include_str!("report.js")),
     ("/uplot.css", "text/css; charset=utf-8", include_str!("uplot/uPlot.min.css")),
     ("/uplot.js", "text/javascript; charset=utf-8", include_str!("uplot/uPlot.iife.min.js")),
 ];

@@ -214,7 +214,8 @@
       text(find('h2', this.root), name);
       find('#pipelines').append(this.root);
       this.flow = new Flow.Graph(find('.flow', this.root));
-      this.charts = [...this.root.querySelectorAll('figure')].map(figure => new Chart(this, figure, find('.plot', figure).dataset.chart));
+      this.report = new Report.Card(find('.report', this.root), withToken('/report/' + encodeURIComponent(name)));
+      this.charts = [...this.root.querySelectorAll('.charts figure')].map(figure => new Chart(this, figure, find('.plot', figure).dataset.chart));
     }
 
     take(now, pipeline) {
@@ -230,9 +231,11 @@
       const p = this.pipeline, figures = this.figures, history = this.history;
       const pill = find('.pill', this.root), why = find('.why', this.root);
       pill.dataset.state = p.state;
-      text(pill, p.state === 'ended' ? 'ended in order' : p.state);
-      why.hidden = !p.why;
+      const betweenRuns = p.state === 'ended' && p.schedule?.next.length > 0;
+      text(pill, betweenRuns ? 'waits for its time' : p.state === 'ended' ? 'ended in order' : p.state);
+      why.hidden = !p.why || betweenRuns;
       text(why, p.why ?? '');
+      this.runs(p.schedule);
       this.balance(p);
       const rate = history.rate(x => x.consumed), [p50, p99] = history.percentiles([0.5, 0.99]);
       measure(figures.rate, [rate == null ? '–' : short(rate), '']);
@@ -249,9 +252,19 @@
       }, n => n == null ? '–' : short(n));
       for (const chart of this.charts) chart.update();
       this.reasons(p);
+      if (p.has_report) this.report.look();
+      this.report.root.hidden = !p.has_report;
       if (this.newSamples) this.showSamples();
       if (this.newMarks) this.showMarks();
       this.newSamples = this.newMarks = false;
+    }
+
+    runs(schedule) {
+      const place = find('.runs', this.root);
+      place.hidden = !schedule;
+      if (!schedule) return;
+      const next = schedule.next.length ? 'next runs ' + schedule.next.join(', ') : 'no further run';
+      text(place, `${schedule.at}: ${next}; ${count(schedule.begun)} begun, ${count(schedule.failed)} failed, ${count(schedule.skipped)} times skipped`);
     }
 
     balance(p) {
@@ -323,9 +336,11 @@
 
     redraw() {
       for (const chart of this.charts) chart.draw();
+      this.report.draw();
     }
     end() {
       for (const chart of this.charts) chart.uplot.destroy();
+      this.report.end();
       this.root.remove();
     }
   }
@@ -390,6 +405,6 @@
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => { for (const view of views.values()) view.redraw(); });
   addEventListener('resize', () => { if (last) show(); });
   // Tests hand statuses over faster than a second each.
-  window.millstream = { take };
+  window.millstream = { take, views };
   listen();
 })();

@@ -25,7 +25,11 @@ fn recovers_from(bad: Answer, words: &[&str]) {
     let ended = folder.run(&["run"]);
     ended.assert(
         0,
-        &["the poll failed, the next one is in", "nothing lost: 2 consumed = 2 written + 0 dropped + 0 dead-"],
+        &[
+            "the poll failed: ",
+            "1 attempts were repeated",
+            "nothing lost: 2 consumed = 2 written + 0 dropped + 0 dead-",
+        ],
     );
     ended.assert(0, words);
     assert_eq!(folder.read("out.jsonl"), "{\"a\":1}\n{\"a\":2}\n");
@@ -74,7 +78,9 @@ fn a_long_time_that_a_server_asks_for_does_not_hold_up_a_stop() {
     let server = Server::start(vec![answer]);
     let folder = polling(&server);
     let process = folder.start(&["run"]);
-    process.until_it_says(&["answered 503", "the next one is in 1h"], PATIENCE);
-    process.stop(Signal::Terminate, STOP).assert(0, &["nothing lost: 0 consumed"]);
+    process.until_it_says(&["answered 503", "trying again in 1h"], PATIENCE);
+    process
+        .stop(Signal::Terminate, STOP)
+        .assert(0, &["nothing lost: 0 consumed", "it was waiting when it ended", "answered 503"]);
     assert_eq!(server.requests().len(), 1);
 }

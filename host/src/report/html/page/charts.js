@@ -69,28 +69,39 @@
         }],
     };
   };
+  // Where there is little room a bar's name stands above it, else before it.
+  const NARROW = 500;
+  const rowHeight = (width) => (width < NARROW ? 40 : 28);
+  const said = (bar) => count(bar[1]) + "  " + bar[2];
   const asBars = (chart, c, width) => {
     const bars = chart.bars.slice().reverse();
+    const isNarrow = width < NARROW;
+    // Digits are about 7 pixels wide.
+    const room = Math.max(...bars.map((bar) => said(bar).length)) * 7 + 14;
+    const name = isNarrow
+      ? { inside: true, verticalAlign: "bottom", margin: 0, padding: [0, 0, 11, 0], width: width - 8 }
+      : { width: Math.max(90, Math.min(width * 0.45, 280)) };
     return {
       animation: false,
-      grid: { left: 8, right: width < 500 ? 92 : 128, top: 0, bottom: 0, containLabel: true },
+      grid: isNarrow
+        ? { left: 0, right: room, top: 14, bottom: -6 }
+        : { left: 8, right: room, top: 0, bottom: 0, containLabel: true },
       tooltip: tooltip(c, (at) => tip(bars[at.dataIndex][0], count(bars[at.dataIndex][1]) + " " + chart.unit + ", " + bars[at.dataIndex][2]), "item"),
       xAxis: { type: "value", show: false, min: 0, max: (most) => Math.max(most.max, 1) },
       yAxis: {
-        type: "category", data: bars.map((bar) => bar[0]), axisLine: { show: false }, axisTick: { show: false },
-        axisLabel: { color: c.ink, width: Math.max(90, Math.min(width * 0.45, 280)), overflow: "truncate", fontSize: 13 },
+        type: "category", data: bars.map((bar) => bar[0]), axisLine: { show: false }, axisTick: { show: false }, z: 3,
+        axisLabel: { color: c.ink, overflow: "truncate", fontSize: 13, ...name },
       },
       series: [{
-        type: "bar", data: bars.map((bar) => bar[1]), barWidth: 14, itemStyle: { color: c.accent, borderRadius: [0, 3, 3, 0] },
+        type: "bar", data: bars.map((bar) => bar[1]), barWidth: isNarrow ? 10 : 14, itemStyle: { color: c.accent, borderRadius: [0, 3, 3, 0] },
         showBackground: true, backgroundStyle: { color: c.wash, opacity: 0.35, borderRadius: 3 },
-        label: { show: true, position: "right", color: c.ink, fontSize: 12, formatter: (at) => count(at.value) + "  " + bars[at.dataIndex][2] },
+        label: { show: true, position: "right", color: c.ink, fontSize: 12, formatter: (at) => said(bars[at.dataIndex]) },
       }],
     };
   };
   const drawn = [];
   for (const place of document.querySelectorAll("[data-chart]")) {
     const chart = data[Number(place.dataset.chart)];
-    if (chart.kind === "bars") place.style.height = Math.max(1, chart.bars.length) * 28 + "px";
     if ((chart.bars || chart.points).length === 0) {
       place.style.height = "auto";
       place.textContent = "None.";
@@ -101,6 +112,9 @@
   const draw = () => {
     const c = colours();
     for (const { place, chart, view } of drawn) {
+      if (chart.kind === "bars") place.style.height = chart.bars.length * rowHeight(place.clientWidth) + "px";
+      // One or two columns need no tall chart.
+      else if (chart.points.length < 3) place.style.height = "150px";
       view.resize();
       view.setOption((chart.kind === "bars" ? asBars : overTime)(chart, c, place.clientWidth), true);
     }
