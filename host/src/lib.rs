@@ -6,6 +6,8 @@
 pub mod cli;
 pub mod config;
 pub mod dead_letters;
+#[cfg(test)]
+mod docs;
 mod kafka;
 pub mod log;
 pub mod pipeline;
