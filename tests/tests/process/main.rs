@@ -8,6 +8,7 @@ mod browser;
 mod cli;
 mod demo;
 mod dlq;
+mod docs;
 mod engines;
 mod golden;
 mod hostile;
