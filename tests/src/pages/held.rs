@@ -21,7 +21,9 @@ pub fn hold(root: &Path, page: &Path) -> usize {
     }
     push(&lines[done..]);
     if made != text && std::env::var("MILLSTREAM_UPDATE_GOLDEN").as_deref() == Ok("1") {
-        std::fs::write(page, &made).expect("writing a page");
+        // At once, as another test may be reading it.
+        let new = page.with_extension("new");
+        std::fs::write(&new, &made).and_then(|()| std::fs::rename(&new, page)).expect("writing a page");
         return held;
     }
     assert!(made == text, "{} shows files as they were; MILLSTREAM_UPDATE_GOLDEN=1 puts them in anew", page.display());
