@@ -62,6 +62,7 @@ Examples:
   millstream report                  what is in the table, and what did not get there
   millstream top                     watch a running host on the terminal
   millstream tap store/validate      records of a running stage, before and after it
+  millstream plugin new my-filter    a plugin to begin with: sources, tests and samples
   millstream plugin build plugins/*  build plugin crates
   millstream dlq list                dead letters of all pipelines, counted
 
@@ -83,10 +84,10 @@ enum Verb {
     /// Count, show and replay dead letters
     #[command(subcommand, after_help = "Example:\n  millstream dlq list --pipeline store")]
     Dlq(dlq::DlqVerb),
-    /// Build plugins, look into them, try and measure them
+    /// Write plugins, build them, look into them, try and measure them
     #[command(
         subcommand,
-        after_help = "Examples:\n  millstream plugin build plugins/validate\n  millstream plugin test plugins/dedup"
+        after_help = "Examples:\n  millstream plugin new my-filter\n  millstream plugin build plugins/validate\n  millstream plugin test plugins/dedup"
     )]
     Plugin(plugin::PluginVerb),
     /// Print the JSON Schema of pipeline.toml, for editors

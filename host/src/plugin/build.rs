@@ -1,10 +1,12 @@
-//! From a plugin's crate folder to a component that can be loaded.
+//! From a plugin's folder to a component that can be loaded.
 //!
-//! What comes in is a folder with a `Cargo.toml`; what goes out is a `.wasm` file in the workspace's target folder.
+//! What comes in is a folder with a `Cargo.toml`, or a project in another language (`script`); what goes out is a `.wasm` file in
+//! the workspace's target folder.
 //! Builds have a target folder of their own, so they never wait for, nor spoil, a build of the workspace itself.
 //! Where nothing has changed since the last time, nothing is run, not even cargo. This never loads what it built.
 
 mod cargo;
+mod script;
 mod stamp;
 mod wrap;
 
@@ -58,7 +60,11 @@ impl fmt::Display for BuildEvent {
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
     /// The folder holds no crate.
-    #[error("cannot build the plugin `{}`: cannot read its `Cargo.toml`; name a crate folder or a `.wasm` file", folder.display())]
+    #[error(
+        "cannot build the plugin `{}`: cannot read its `Cargo.toml` (nor is there a `pyproject.toml` or `package.json`); name a \
+         crate folder or a `.wasm` file",
+        folder.display()
+    )]
     NoCrate {
         /// The folder.
         folder: PathBuf,
@@ -82,6 +88,19 @@ pub enum BuildError {
         tool: &'static str,
         /// What the system said.
         source: io::Error,
+    },
+    /// The tool of another language is not there.
+    #[error(
+        "cannot build the plugin `{}`: `{tool}` is not installed, neither for it nor on the PATH; this installs it:\n  {install}",
+        folder.display()
+    )]
+    NoScriptTool {
+        /// The project's folder.
+        folder: PathBuf,
+        /// The tool.
+        tool: &'static str,
+        /// The command that installs it.
+        install: String,
     },
     /// The target is missing and could not be added.
     #[error(
@@ -126,9 +145,15 @@ pub enum BuildError {
     },
 }
 
-/// Builds the plugin whose crate is in `folder`, unless it has been built and nothing has changed since. Blocks, for
+/// The release of componentize-py that new projects in Python are built with; those in JavaScript name theirs in `package.json`.
+pub const COMPONENTIZE_PY: &str = "0.25.1";
+
+/// Builds the plugin whose crate or project is in `folder`, unless it has been built and nothing has changed since. Blocks, for
 /// minutes where the crate's dependencies have to be compiled first.
 pub fn build(folder: &Path, progress: &mut dyn FnMut(BuildEvent)) -> Result<Built, BuildError> {
+    if let Some(language) = script::Language::of(folder) {
+        return script::build(language, folder, progress);
+    }
     let package = Package::find(folder)?;
     let stamp = package.output("component.json");
     let wasm = package.output("component.wasm");
@@ -173,14 +198,19 @@ impl Package {
         let Some(name) = name.map(str::to_owned) else {
             return Err(BuildError::BadManifest { manifest: path, what: "it has no `package.name`".to_owned() });
         };
-        let root = workspace_root(&real)?;
-        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-        Ok(Self { folder: real, name, target_dir: target.join("plugins") })
+        let target_dir = target_root(&real)?.join("plugins");
+        Ok(Self { folder: real, name, target_dir })
     }
 
     fn output(&self, extension: &str) -> PathBuf {
         self.target_dir.join(format!("{}.{extension}", self.name))
     }
+}
+
+/// The target folder of what lies in `folder`, whose path is a real one.
+fn target_root(folder: &Path) -> Result<PathBuf, BuildError> {
+    let named = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+    Ok(named.map_or(workspace_root(folder)?.join("target"), |named| folder.join(named)))
 }
 
 /// The nearest folder from `folder` upwards whose manifest is a workspace's; `folder` where there is none.

@@ -174,7 +174,13 @@ impl<'a> Record<'a> {
 
     /// The text of a string, a number (as it is written), or of `true` and `false`; `None` for everything else.
     pub fn text(&self, field: TextField) -> Option<&'a str> {
-        match self.kind(field) {
+        self.text_of_kind(self.kind(field), field)
+    }
+
+    /// As [`text`](Record::text), where the field's kind is known.
+    #[inline]
+    pub(crate) fn text_of_kind(&self, kind: Kind, field: TextField) -> Option<&'a str> {
+        match kind {
             // SAFETY: by the contract (wit/plugin.wit) the text of a string or number is UTF-8: the host has checked the whole
             // document and hands over nothing else.
             Kind::String | Kind::Number => {

@@ -1,7 +1,8 @@
 //! Write a Millstream plugin: implement [`Plugin`], then [`export!`] it.
 //!
 //! What comes in are batches of records, of which the host has already taken out the fields that the plugin declared;
-//! what goes out is a [`Verdict`] for each. A plugin sees no clock, no file and no network.
+//! what goes out is a [`Verdict`] for each. A plugin sees no clock, no file and no network. Records can be read as a struct of
+//! one's own, see [`trait@Fields`], or field by field.
 //!
 //! ```
 //! use millstream_sdk::{Plugin, Record, Setup, Verdict};
@@ -16,7 +17,11 @@
 //! # fn main() {}
 //! ```
 
+// What the derive macro makes names this crate, also where it is used in here.
+extern crate self as millstream_sdk;
+
 mod batch;
+pub mod fields;
 mod guest;
 pub mod log;
 mod outcome;
@@ -33,7 +38,7 @@ pub mod uuid;
 #[allow(missing_docs, clippy::all, reason = "generated")]
 pub mod bindings {
     wit_bindgen::generate!({
-        path: "../../wit",
+        path: "wit",
         world: "migrating-plugin",
         pub_export_macro: true,
         export_macro_name: "export_component",
@@ -44,8 +49,10 @@ pub mod bindings {
 }
 
 pub use batch::{Batch, Cell, Column, Kind, Record};
+pub use fields::{Fault, Fields, FromField, Text, Typed};
 #[doc(hidden)]
 pub use guest::Slot;
+pub use millstream_sdk_derive::Fields;
 pub use outcome::Outcome;
 pub use plugin::{Item, Plugin, Verdict};
 pub use pointer::{field_name, to_pointer};
@@ -54,6 +61,11 @@ pub use setup::{Field, Setup, TextField};
 pub use store::Store;
 
 pub use bindings::Slices;
+
+/// The README's examples are compiled as well.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 /// Makes the type, which implements [`Plugin`], the plugin of this crate. Its name and version are the crate's.
 #[macro_export]

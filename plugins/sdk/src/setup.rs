@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
-use crate::{Store, bindings};
+use crate::{Fields, Store, Typed, bindings};
 
 /// A declared field of which only the kind is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub struct Field(pub(crate) u16);
 
 /// A declared field that comes with its text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TextField(u16);
+pub struct TextField(pub(crate) u16);
 
 impl From<TextField> for Field {
     fn from(field: TextField) -> Self {
@@ -80,6 +80,11 @@ impl Setup {
     /// Declares a field, named by a JSON pointer, with its text.
     pub fn text(&mut self, pointer: &str) -> TextField {
         TextField(self.declare(pointer, true))
+    }
+
+    /// Declares the fields of a struct that [derives](derive@crate::Fields) [`Fields`].
+    pub fn fields<T: Fields>(&mut self) -> Typed<T> {
+        Typed::declare(self)
     }
 
     /// Declares a store, whose entries are forgotten after `ttl`, or never.

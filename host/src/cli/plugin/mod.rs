@@ -1,8 +1,9 @@
-//! `millstream plugin`: what the author of a plugin needs: build it, look into it, try its samples, measure it.
+//! `millstream plugin`: what the author of a plugin needs: begin one, build it, look into it, try its samples, measure it.
 
 mod bench;
 mod build;
 mod inspect;
+mod new;
 mod samples;
 
 use std::{
@@ -19,13 +20,40 @@ use crate::{
     transform::StageSpec,
 };
 
-/// Build plugins, look into them, try and measure them
+/// Write plugins, build them, look into them, try and measure them
 #[derive(Debug, Subcommand)]
 pub(super) enum PluginVerb {
+    New(NewArgs),
     Build(BuildArgs),
     Inspect(InspectArgs),
     Test(TestArgs),
     Bench(BenchArgs),
+}
+
+/// Write a small, complete plugin to begin with: sources, tests, samples
+///
+/// It works on the users of `millstream demo` as it is. `plugin build`, `plugin test` and a running host take its folder.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  millstream plugin new my-filter
+  millstream plugin new plugins/mask-email --kind map
+  millstream plugin new rate-limit --kind stateful --lang python
+
+Exit codes:
+  0  it was written
+  1  it could not be written
+  2  there is something of that name already, or it is no name of a crate")]
+pub(super) struct NewArgs {
+    /// Its name, which is that of its folder; folders may stand before it
+    #[arg(value_name = "NAME")]
+    name: PathBuf,
+    /// What it is written in
+    #[arg(long, default_value = "rust")]
+    lang: new::Lang,
+    /// What it does with records
+    #[arg(long, default_value = "filter")]
+    kind: new::Kind,
 }
 
 /// Build plugin crates into components
@@ -104,6 +132,7 @@ struct PluginArg {
 /// Runs one of them.
 pub(super) fn plugin(verb: PluginVerb, screen: &Screen) -> anyhow::Result<Exit> {
     match verb {
+        PluginVerb::New(args) => new::new(&args),
         PluginVerb::Build(args) => build::build(&args, screen),
         PluginVerb::Inspect(args) => inspect::inspect(&args, screen),
         PluginVerb::Test(args) => samples::test(&args, screen),

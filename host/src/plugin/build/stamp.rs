@@ -56,6 +56,20 @@ impl Stamp {
         Some(Self { settings: settings(), files, component_sha256 })
     }
 
+    /// The stamp of a component that was just built from these files, by other tools than cargo.
+    pub(super) fn of(sources: Vec<PathBuf>, component_sha256: String) -> Self {
+        let files = sources.into_iter().map(|path| {
+            let digest = file_sha256(&path);
+            (path, digest)
+        });
+        Self { settings: settings(), files: files.collect(), component_sha256 }
+    }
+
+    /// Whether a file was among those that decided: a project of the same name elsewhere has others.
+    pub(super) fn names(&self, file: &Path) -> bool {
+        self.files.contains_key(file)
+    }
+
     /// The stamp in a file; `None` where there is none, or one of another release.
     pub(super) fn read(path: &Path) -> Option<Self> {
         serde_json::from_slice(&fs::read(path).ok()?).ok()
