@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use millstream_tests::{
     pages::{Reader, hold},
-    process::{Folder, repository},
+    process::{Folder, binary, repository},
 };
 
 fn page(name: &str) -> PathBuf {
@@ -21,10 +21,30 @@ fn follow(name: &str, folder: &Folder) -> usize {
     Reader::new(&format!("docs/{name}"), folder).follow(&read(&page(name)))
 }
 
-/// A folder without a configuration, from which the shipped plugins can be seen.
-fn beside_the_plugins() -> Folder {
+/// An empty folder.
+fn empty() -> Folder {
     let folder = Folder::with("");
     std::fs::remove_file(folder.path("pipeline.toml")).expect("deleting the configuration");
+    folder
+}
+
+#[test]
+fn the_tutorial_can_be_followed_from_an_empty_folder() {
+    let folder = empty();
+    // What a new plugin depends on is what this workspace depends on: nothing has to be fetched, and what was compiled for
+    // another test is there.
+    let target = binary().ancestors().nth(2).expect("it is in <target>/<profile>").join("new-plugins");
+    let lock = || {
+        std::fs::copy(repository().join("Cargo.lock"), folder.path("contacts/Cargo.lock")).expect("copying the lock");
+    };
+    let reader = Reader::new("docs/tutorial.md", &folder);
+    let reader = reader.with("CARGO_TARGET_DIR", target).after("millstream plugin new", lock);
+    assert!(reader.follow(&read(&page("tutorial.md"))) >= 10);
+}
+
+/// A folder without a configuration, from which the shipped plugins can be seen.
+fn beside_the_plugins() -> Folder {
+    let folder = empty();
     std::os::unix::fs::symlink(repository().join("plugins"), folder.path("plugins")).expect("making a link");
     folder
 }
