@@ -6,6 +6,9 @@
 pub mod cli;
 pub mod config;
 pub mod dead_letters;
+#[cfg(test)]
+#[allow(clippy::expect_used)]
+mod docs;
 mod kafka;
 pub mod log;
 pub mod pipeline;

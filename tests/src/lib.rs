@@ -3,4 +3,5 @@
 pub use xtask::stack::{service, skip};
 
 pub mod browser;
+pub mod pages;
 pub mod process;

@@ -188,6 +188,20 @@ impl Process {
         assert!(over && (ended.is_none() || is_so()), "no {what} within {within:?}, {ended:?}:\n{}", self.output());
     }
 
+    /// Waits until what it has printed is so. Fails at once if the process ends without.
+    pub fn until_output(&mut self, what: &str, within: Duration, mut is_so: impl FnMut(&str) -> bool) {
+        let mut ended = None;
+        let over = is_so_within(within, &mut || {
+            ended = self.child.try_wait().expect("asking for the exit code");
+            is_so(&self.output()) || ended.is_some()
+        });
+        assert!(
+            over && (ended.is_none() || is_so(&self.output())),
+            "not within {within:?}, {ended:?}: {what}\n--- but ---\n{}",
+            self.output()
+        );
+    }
+
     /// Sends a signal.
     pub fn signal(&self, signal: Signal) {
         let name = match signal {

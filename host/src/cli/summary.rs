@@ -49,7 +49,10 @@ pub fn summary(reports: &[Report]) -> String {
         if report.figures.retries > 0 {
             let _ = writeln!(text, "  {} attempts were repeated", thousands(report.figures.retries));
         }
-        let _ = writeln!(text, "  {}", balance(report));
+        // One that could not be opened does not know what was before: its zeros would say that there was nothing.
+        if report.result.is_ok() || report.figures.totals.consumed > 0 {
+            let _ = writeln!(text, "  {}", balance(report));
+        }
         if let (Some(schedule), Some(runs)) = (&config.schedule, &report.runs) {
             let [begun, failed, skipped] = [runs.begun, runs.failed, runs.skipped].map(thousands);
             let _ = writeln!(

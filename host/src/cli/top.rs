@@ -163,7 +163,11 @@ fn pipeline_lines(pipeline: &Pipeline, history: Option<&History>, colours: bool)
         let busy_ms = stage.busy_s * 1000.0 / stage.batches.max(1) as f64;
         let mib = stage.memory as f64 / f64::from(1 << 20);
         let (name, version, sha256) = (&stage.name, &stage.version, &stage.sha256);
-        lines.push(format!("  stage {name} {version} ({sha256:.8}): {busy_ms:.2} ms a batch, {mib:.1} MiB"));
+        lines.push(if stage.batches == 0 {
+            format!("  stage {name}: no batch yet")
+        } else {
+            format!("  stage {name} {version} ({sha256:.8}): {busy_ms:.2} ms a batch, {mib:.1} MiB")
+        });
     }
     let mut causes: Vec<_> = pipeline.dead_lettered.iter().map(|cause| (cause, "dead-lettered")).collect();
     causes.extend(pipeline.dropped.iter().map(|cause| (cause, "dropped")));

@@ -29,10 +29,10 @@ pub fn explain(code: &str) -> Result<Explanation, Option<&'static str>> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::{collections::BTreeSet, time::Duration};
 
     use super::*;
-    use crate::config::CODES;
+    use crate::{config::CODES, plugin::CallError};
 
     #[test]
     fn every_code_is_explained_once() {
@@ -40,6 +40,16 @@ mod tests {
         assert_eq!(explained.iter().collect::<BTreeSet<_>>().len(), explained.len());
         for (code, _) in CODES {
             assert!(explained.contains(code), "{code} is missing in codes.md");
+        }
+        for error in [
+            CallError::Refused(String::new()),
+            CallError::Timeout(Duration::ZERO),
+            CallError::Memory(0),
+            CallError::Table(0),
+            CallError::Trap(String::new()),
+            CallError::Answer(String::new()),
+        ] {
+            assert!(explained.contains(&error.code()), "{} is missing in codes.md", error.code());
         }
         assert!(explanations().all(|explanation| explanation.text.len() > 20));
     }

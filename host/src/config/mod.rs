@@ -34,6 +34,8 @@ mod url;
 mod words;
 
 #[cfg(test)]
+mod reference;
+#[cfg(test)]
 mod tests;
 
 use std::{path::Path, sync::Arc};
@@ -44,6 +46,8 @@ pub use defaults::ADMIN;
 pub use explain::{Explanation, explain, explanations};
 pub use fault::{CODES, ConfigText, Fault, Faults, Severity};
 pub use model::*;
+#[cfg(test)]
+pub(crate) use quantity::show_bytes;
 pub use schedule::Schedule;
 pub use schema::schema;
 pub use secret::mask_url;

@@ -39,7 +39,7 @@ pub(super) fn parse_bytes(text: &str) -> Option<u64> {
 }
 
 /// As it would be written.
-pub(super) fn show_bytes(bytes: u64) -> String {
+pub(crate) fn show_bytes(bytes: u64) -> String {
     for (unit, factor) in UNITS.iter().filter(|(unit, _)| unit.ends_with("iB")) {
         if bytes >= *factor && bytes.is_multiple_of(*factor) {
             return format!("{}{unit}", bytes / factor);

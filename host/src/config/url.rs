@@ -93,6 +93,12 @@ pub(super) fn schemes(role: Role) -> Vec<&'static str> {
     SCHEMES.iter().filter(|scheme| role.accepts(scheme)).map(|scheme| scheme.name).collect()
 }
 
+/// How the addresses of that role are written: kind and form.
+#[cfg(test)]
+pub(super) fn forms(role: Role) -> Vec<(&'static str, &'static str)> {
+    SCHEMES.iter().filter(|scheme| role.accepts(scheme)).map(|scheme| (scheme.kind, scheme.form)).collect()
+}
+
 /// The kinds that there are in that role, each with the words that its addresses begin with.
 pub(super) fn kinds(role: Role) -> Vec<(&'static str, Vec<&'static str>)> {
     let mut kinds: Vec<(&str, Vec<&str>)> = Vec::new();

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// A longer log message is cut.
-const MAX_LOG_BYTES: usize = 4 << 10;
+pub(super) const MAX_LOG_BYTES: usize = 4 << 10;
 /// A key or value of a store.
 pub(super) const MAX_STATE_ITEM: usize = 64 << 10;
 

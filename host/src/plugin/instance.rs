@@ -24,7 +24,11 @@ use crate::{
 };
 
 /// Most of what a plugin says of a batch that it refuses: it becomes the reason of dead letters.
-const MAX_MESSAGE_BYTES: usize = 4 << 10;
+pub(super) const MAX_MESSAGE_BYTES: usize = 4 << 10;
+
+/// Every field is a column of each batch, and every store is named in the changelog.
+pub(super) const MAX_FIELDS: usize = 256;
+pub(super) const MAX_STORES: usize = 16;
 
 /// What a plugin says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -254,8 +258,6 @@ fn wanted(said: &types::Descriptor) -> Vec<Capability> {
 }
 
 fn descriptor(said: &types::Descriptor) -> Result<Descriptor, InitError> {
-    const MAX_FIELDS: usize = 256;
-    const MAX_STORES: usize = 16;
     if said.fields.len() > MAX_FIELDS || said.stores.len() > MAX_STORES {
         let (fields, stores) = (said.fields.len(), said.stores.len());
         return Err(InitError::Descriptor(format!(

@@ -29,4 +29,7 @@ pub use outcome::{Code, Outcome};
 #[cfg(test)]
 mod cached;
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+mod reference;
+#[cfg(test)]
 mod shipped;

@@ -23,6 +23,11 @@ pub use topic::{Owned, TopicError, TopicLog};
 pub use totals::{Cause, Totals, reason_code};
 
 #[cfg(test)]
+pub(crate) use stage::FIRST_VERSION;
+#[cfg(test)]
+pub(crate) use totals::{MAX_CAUSES, MAX_REASON_BYTES};
+
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod recovery;

@@ -30,8 +30,8 @@ pub struct Totals {
 
 /// More causes than this are counted together as `other`, so that a plugin that puts a record's content into its
 /// reason code cannot grow the meter without end.
-const MAX_CAUSES: usize = 100;
-const MAX_REASON_BYTES: usize = 64;
+pub(crate) const MAX_CAUSES: usize = 100;
+pub(crate) const MAX_REASON_BYTES: usize = 64;
 
 impl Cause {
     /// The cause for a plugin's reason, of which only the code counts.

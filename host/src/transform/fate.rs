@@ -15,9 +15,9 @@ use crate::{
 };
 
 /// A plugin that fails on that many records in a row is taken to be broken, rather than the records.
-const CIRCUIT: usize = 64;
+pub(crate) const CIRCUIT: usize = 64;
 /// One that takes the whole of a call's time counts for so many, as it holds the pipeline up for as long.
-const TIMEOUT_COUNTS: usize = 16;
+pub(crate) const TIMEOUT_COUNTS: usize = 16;
 
 /// What left the batch, or was added to it, on the way.
 #[derive(Default)]

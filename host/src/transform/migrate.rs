@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// More could not be made durable in one frame.
-const MAX_BYTES: usize = 512 << 20;
+pub(crate) const MAX_BYTES: usize = 512 << 20;
 
 impl Chain {
     /// Takes over what was restored of older versions. Gives all entries of the stages that have some now.

@@ -19,6 +19,11 @@ pub use stage::{Stage, StageSpec};
 pub use tap::{Filter, Tap, Tapped};
 
 #[cfg(test)]
+pub(crate) use fate::{CIRCUIT, TIMEOUT_COUNTS};
+#[cfg(test)]
+pub(crate) use migrate::MAX_BYTES as MAX_MIGRATED_BYTES;
+
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod tests;

@@ -9,6 +9,7 @@ mod cli;
 mod completions;
 mod demo;
 mod dlq;
+mod docs;
 mod engines;
 mod golden;
 mod hostile;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{Format, ListArgs, ago, load, pipelines};
+use super::{Format, ListArgs, ago, letters, load, pipelines};
 use crate::{
     cli::{
         Exit,
@@ -93,8 +93,8 @@ async fn count(
 }
 
 fn text(pipeline: &PipelineConfig, counts: &BTreeMap<Kind, Count>) -> String {
-    let total = thousands(counts.values().map(|count| count.letters).sum());
-    let mut text = format!("{}: {total} dead letters in {}\n", pipeline.name, pipeline.dead_letters.display);
+    let total = letters(counts.values().map(|count| count.letters).sum());
+    let mut text = format!("{}: {total} in {}\n", pipeline.name, pipeline.dead_letters.display);
     if counts.is_empty() {
         return text;
     }

@@ -13,6 +13,7 @@ use super::{ConfigArg, Exit, check::Format, progress::Screen, run};
 use crate::{
     config::{Loaded, PipelineConfig},
     dead_letters::Which,
+    report::thousands,
 };
 
 /// Count, show and replay dead letters
@@ -149,6 +150,11 @@ fn names(loaded: &Loaded) -> String {
 
 fn load(config: &ConfigArg, screen: &Screen) -> anyhow::Result<Option<Loaded>> {
     run::load(&config.config, screen)
+}
+
+/// So many of them.
+fn letters(count: u64) -> String {
+    format!("{} dead letter{}", thousands(count), if count == 1 { "" } else { "s" })
 }
 
 /// How long ago a time is, in the two largest units.

@@ -139,7 +139,7 @@ fn text(pipeline: &str, letters: &SinkConfig, ledger: &ReplayLedger, dry_run: bo
     let mut text = String::new();
     let taken = thousands(ledger.taken);
     let what = if dry_run { "taken up, as a trial: nothing was written" } else { "taken up" };
-    let _ = writeln!(text, "{pipeline}: {taken} dead letters of {} {what}", letters.display);
+    let _ = writeln!(text, "{pipeline}: {} of {} {what}", super::letters(ledger.taken), letters.display);
     let sum = |counts: &[CauseCount]| counts.iter().map(|count| count.records).sum::<u64>();
     let mut line = |count: u64, what: &str| {
         let _ = writeln!(text, "  {:>10} {what}", thousands(count));
