@@ -41,7 +41,7 @@ const TYPED_PERCENT: f64 = 1.0;
 #[test]
 fn typed_records_cost_no_more_than_fields_that_are_read_by_hand() {
     let _alone = alone();
-    let engine = PluginEngine::counting_fuel().unwrap();
+    let engine = PluginEngine::with(STACK, true).unwrap();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("tests").join("guests/typed");
     let built = build(&folder, &mut |_| {}).unwrap();
     let [(by_hand, left), (derived, also_left)] = [false, true].map(|derived| {
