@@ -226,7 +226,7 @@ mod tests {
 
     #[test]
     fn a_process_that_stays_is_heard_and_stopped() {
-        let page = "```console stays\n$ bash -c 'trap \"echo bye; exit\" INT; echo up; for i in {1..500}; do sleep 0.02; [ $i = 9 ] && echo nine; done'\nup\n```\n\
+        let page = "```console stays\n$ env --default-signal=INT bash -c 'trap \"echo bye; exit\" INT; echo up; for i in {1..500}; do sleep 0.02; [ $i = 9 ] && echo nine; done'\nup\n```\n\
                     ```text says\nnine\n```\n```console stops\n^C\nbye\n```\n";
         assert_eq!(follow(page), 2);
     }

@@ -33,17 +33,18 @@ impl Pace {
 
     /// How long the host works until the next strike, from the first progress that was seen.
     pub fn pause(&mut self, dice: &mut Dice) -> Duration {
-        let left = self.records.saturating_sub(self.done) as f64 / self.strikes.max(1) as f64;
+        let left = self.records.saturating_sub(self.done) as f64;
         let (seconds, records) = self.lately;
-        let mean = match records >= 1.0 {
-            true => Duration::try_from_secs_f64(seconds / records * left).unwrap_or(LONGEST_PAUSE).min(LONGEST_PAUSE),
+        let work = |of: f64| match records >= 1.0 {
+            true => Duration::try_from_secs_f64(seconds / records * of).unwrap_or(LONGEST_PAUSE).min(LONGEST_PAUSE),
             false => FIRST_PAUSE,
         };
         // What was done is only known about, least of all after the first strikes: one wrong guess must not spend the run.
-        let mean = mean.min(self.mean * 2);
+        let mean = work(left / self.strikes.max(1) as f64).min(self.mean * 2);
         self.mean = mean.max(FIRST_PAUSE);
         self.strikes = self.strikes.saturating_sub(1);
-        mean.mul_f64(dice.below(2_000) as f64 / 1_000.0)
+        // Where strikes are few, one throw could be more than all that is left.
+        mean.mul_f64(dice.below(2_000) as f64 / 1_000.0).min(work(left))
     }
 
     /// A strike came after so much work, and now so many records are done.
@@ -59,8 +60,8 @@ mod tests {
     use super::*;
 
     /// Records done after all strikes at a host that does so many a second at first, and so many in the end.
-    fn done_after(strikes: u64, speeds: (f64, f64), seed: u64) -> u64 {
-        let (mut pace, mut dice, mut done) = (Pace::new(1_000_000, strikes), Dice::new(seed, 0), 0);
+    fn done_after(records: u64, strikes: u64, speeds: (f64, f64), seed: u64) -> u64 {
+        let (mut pace, mut dice, mut done) = (Pace::new(records, strikes), Dice::new(seed, 0), 0);
         for strike in 0..strikes {
             let pause = pace.pause(&mut dice);
             let share = strike as f64 / strikes as f64;
@@ -76,12 +77,19 @@ mod tests {
     fn strikes_cover_the_run_and_never_outlast_it_at_any_speed() {
         for seed in 0..20 {
             for speeds in [(500.0, 500.0), (40_000.0, 40_000.0), (20_000.0, 2_000.0), (2_000.0, 20_000.0)] {
-                let done = done_after(200, speeds, seed);
+                let done = done_after(1_000_000, 200, speeds, seed);
                 assert!(
                     (700_000..1_000_000).contains(&done),
                     "{done} records after the last strike, {speeds:?}, seed {seed}"
                 );
             }
+        }
+    }
+    #[test]
+    fn a_few_strikes_do_not_outlast_it_either() {
+        for seed in 0..1_000 {
+            let done = done_after(30_000, 8, (4_000.0, 4_000.0), seed);
+            assert!(done < 30_000, "{done} records after the last strike, seed {seed}");
         }
     }
 }
