@@ -165,6 +165,8 @@ fn run(
     let world = if manifest.keeps_state { "script-with-state" } else { "script" };
     let mut command = Command::new(tool);
     command.current_dir(work).stdin(Stdio::null());
+    // What the author did wrong is told before it; where in the tool that was noticed would only bury it.
+    command.env("RUST_BACKTRACE", "0");
     match language {
         Language::Python => {
             command.args(["--quiet", "--wit-path", "wit", "--world", world, "componentize", "--stub-wasi"]);
