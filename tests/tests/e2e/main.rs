@@ -4,6 +4,7 @@
 mod conformance;
 mod golden;
 mod kafka;
+mod languages;
 mod log_contract;
 mod replay;
 mod report;

@@ -116,7 +116,7 @@ fn a_running_host_takes_a_new_plugins_folder_and_each_saved_change_of_it() {
     let rows = folder.json_lines("out.jsonl").len();
     process.until("100 more rows", PATIENCE, || folder.json_lines("out.jsonl").len() > rows + 100);
     let ended = process.stop(Signal::Terminate, STOP);
-    ended.assert(0, &["\"too_old\"", "\"too_early\"", "\"unaccounted_for\": 0"]);
+    ended.assert(0, &["\"too_old\"", "\"too_early\"", "\"unaccounted_for\":0"]);
 }
 
 /// The examples are what is written for an author, file by file; `MILLSTREAM_UPDATE_GOLDEN=1` writes them anew.

@@ -165,6 +165,8 @@ fn run(
     let world = if manifest.keeps_state { "script-with-state" } else { "script" };
     let mut command = Command::new(tool);
     command.current_dir(work).stdin(Stdio::null());
+    // What the author did wrong is told before it; where in the tool that was noticed would only bury it.
+    command.env("RUST_BACKTRACE", "0");
     match language {
         Language::Python => {
             command.args(["--quiet", "--wit-path", "wit", "--world", world, "componentize", "--stub-wasi"]);
@@ -177,9 +179,10 @@ fn run(
             command.arg("--output").arg(made).arg("millstream_entry");
         }
         Language::JavaScript => {
-            command.arg("componentize").arg(work.join("js").join("millstream_entry.js"));
+            command.arg(work.join("js").join("millstream_entry.js"));
             command.arg("--wit").arg(work.join("wit")).args(["--world-name", world]);
-            command.args(["--disable", "all", "--out"]).arg(made);
+            // All that it knows of: a plugin is granted none of it.
+            command.args(["--disable", "stdio", "random", "clocks", "http", "fetch-event", "--out"]).arg(made);
         }
     }
     let output = command.output().map_err(|source| BuildError::Io { what: "run", path: tool.to_owned(), source })?;

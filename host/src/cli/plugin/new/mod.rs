@@ -20,7 +20,7 @@ pub(super) enum Lang {
     Rust,
     /// By componentize-py
     Python,
-    /// By jco and componentize-js
+    /// By componentize-js
     Javascript,
 }
 

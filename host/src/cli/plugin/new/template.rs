@@ -139,7 +139,7 @@ pub(super) fn next_steps(lang: Lang, folder: &str) -> Vec<(String, &'static str)
         ],
         Lang::Javascript => vec![
             (format!("(cd {folder} && npm test)"), "its tests, natively"),
-            (format!("npm install --prefix {folder}"), "jco and componentize-js, which make the component"),
+            (format!("npm install --prefix {folder}"), "componentize-js, which makes the component"),
         ],
     };
     steps.push((format!("millstream plugin test {folder}"), "builds it, and runs its samples in the sandbox"));

@@ -90,3 +90,14 @@ fn a_package_of_javascript_names_its_module() {
     fs::write(temp.path().join("Cargo.toml"), "").unwrap();
     assert_eq!(Language::of(temp.path()), None, "a crate is one, whatever else is beside it");
 }
+
+#[test]
+fn the_contract_and_the_worlds_are_one_package() {
+    let temp = project(&copying());
+    build(temp.path(), &mut |_| {}).unwrap();
+    let mut resolve = wit_parser::Resolve::default();
+    let (package, _) = resolve.push_dir(temp.path().join("target/plugins/p.build/wit")).unwrap();
+    for world in ["script", "script-with-state"] {
+        resolve.select_world(&[package], Some(world)).unwrap();
+    }
+}

@@ -12,7 +12,7 @@ impl Language {
     fn tool(self) -> &'static str {
         match self {
             Self::Python => "componentize-py",
-            Self::JavaScript => "jco",
+            Self::JavaScript => "componentize-js",
         }
     }
 
@@ -83,9 +83,9 @@ mod tests {
     fn the_projects_own_tool_comes_before_others() {
         let temp = tempfile::tempdir().unwrap();
         let folder = temp.path().join("p");
-        let own = folder.join("node_modules/.bin/jco");
-        let around = temp.path().join("node_modules/.bin/jco");
-        let global = temp.path().join("bin/jco");
+        let own = folder.join("node_modules/.bin/componentize-js");
+        let around = temp.path().join("node_modules/.bin/componentize-js");
+        let global = temp.path().join("bin/componentize-js");
         let found = || find_on(temp.path().join("bin").as_os_str(), Language::JavaScript, &folder).unwrap();
         for tool in [global, around, own] {
             std::fs::create_dir_all(tool.parent().unwrap()).unwrap();
