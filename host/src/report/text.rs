@@ -7,7 +7,13 @@ use super::{
     words::{harmless, instant, percent, rows, span, thousands},
 };
 
-const BAR_CHARS: u64 = 24;
+const LINE_CHARS: usize = 100;
+const BAR_CHARS: usize = 24;
+/// Bars are this long at least beside long names, which are cut for it.
+const LEAST_BAR_CHARS: usize = 8;
+/// A share, and what stands between the cells of a line.
+const SHARE_CHARS: usize = 8;
+const GAP_CHARS: usize = 2;
 const SPARKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 const SPARK_CHARS: i64 = 60;
 /// Values, domains and reasons that are listed of each.
@@ -96,15 +102,22 @@ pub fn expiry(report: &Report) -> String {
 /// Names with counts, shares and bars.
 fn bars(counts: &[(String, u64)], whole: u64) -> String {
     let width = |cells: &mut dyn Iterator<Item = usize>| cells.max().unwrap_or(0);
-    let names = width(&mut counts.iter().map(|(name, _)| name.chars().count()));
     let numbers = width(&mut counts.iter().map(|(_, count)| thousands(*count).len()));
+    let room = LINE_CHARS.saturating_sub(numbers + SHARE_CHARS + 4 * GAP_CHARS);
+    let names =
+        width(&mut counts.iter().map(|(name, _)| name.chars().count())).min(room.saturating_sub(LEAST_BAR_CHARS));
+    let longest = room.saturating_sub(names).min(BAR_CHARS) as u64;
     let mut out = String::new();
     for (name, count) in counts {
         let full = match whole {
             0 => 0,
-            whole => (count * BAR_CHARS).div_ceil(whole),
+            whole => (count * longest).div_ceil(whole),
         };
         let bar = "█".repeat(usize::try_from(full).unwrap_or(0));
+        let name = match name.char_indices().nth(names) {
+            Some(_) => name.chars().take(names.saturating_sub(1)).chain(['…']).collect(),
+            None => name.clone(),
+        };
         let line = format!("  {name:<names$}  {:>numbers$}  {:>8}  {bar}", thousands(*count), percent(*count, whole));
         out.push_str(line.trim_end());
         out.push('\n');

@@ -53,7 +53,7 @@ fn the_reports_charts_are_those_of_the_report_and_move_with_the_table() {
     browser.open(&own, View::laptop(false));
     let shown = |rows: u64| {
         let rows = if rows < 1000 { rows.to_string() } else { format!("{},{:03}", rows / 1000, rows % 1000) };
-        format!("document.querySelector('[data-pipeline=users] .report .of span').textContent === '{rows} rows'")
+        format!("document.querySelector('[data-pipeline=users] .report .of span')?.textContent === '{rows} rows'")
     };
     browser.until("the rows are shown", &shown(rows));
     for (of, column) in [("genders", "gender"), ("domains", "email_domains")] {

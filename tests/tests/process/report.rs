@@ -1,6 +1,6 @@
 //! `millstream report` as a user runs it: what it prints, writes and refuses.
 
-use millstream_tests::process::Folder;
+use millstream_tests::process::{Folder, repository};
 use rusqlite::Connection;
 use serde_json::Value;
 
@@ -58,6 +58,9 @@ fn a_limit_is_a_number_or_all() {
         let report: Value = serde_json::from_str(&ended.stdout).expect("one JSON object and nothing else");
         let table = &report["tables"][0];
         assert_eq!((&table["rows"], &table["more"]), (&rows.into(), &more.into()), "{limit}");
+        if limit == "10" {
+            assert_eq!(table["arrival"]["users"]["first"], "2023-11-14T23:22:10.000Z", "not the latest ten");
+        }
     }
     folder.run(&["report", "--limit", "0"]).assert(2, &["a number of rows, or `all`"]);
     folder.run(&["report", "--limit", "many"]).assert(2, &["a number of rows, or `all`"]);
@@ -113,4 +116,37 @@ fn what_cannot_be_reported_on_is_told_with_what_to_do() {
     }
     folder.run(&["report", "sqlite:users.db/users", "--html", "no/such/folder.html"]).assert(1, &["cannot write"]);
     folder.run(&["report", "sqlite:users.db/users", "--only", "x"]).assert(2, &["`--only` names a pipeline"]);
+}
+
+#[test]
+fn huge_values_and_ten_thousand_reasons_make_no_huge_report() {
+    let folder = Folder::with(
+        "[[pipeline]]\nname = \"p\"\nuntil = \"caught-up\"\nsource = { url = \"file:in.txt\" }\n\
+         sink = { url = \"sqlite:users.db/users\" }\ndead_letters = { url = \"file:dead.jsonl\" }\n\
+         [[pipeline.stage]]\nplugin = \"misbehave.wasm\"\ngrant = [\"state\"]\n",
+    );
+    folder.build_plugin(repository().join("tests/guests/misbehave"), "misbehave.wasm");
+    table(&folder);
+    let lines: String = (0..10_000).map(|n| format!("reject {n}{SCRIPT}\n")).collect();
+    folder.write("in.txt", lines);
+    folder.run(&["run"]).assert(0, &["10,000 consumed = 0 written + 0 dropped + 10,000 dead-lettered"]);
+    let database = Connection::open(folder.path("users.db")).expect("opening a database");
+    let huge = SCRIPT.repeat((10 << 20) / SCRIPT.len());
+    for column in ["gender", "email", "registered_date"] {
+        let sql = format!("UPDATE users SET {column} = ?1 WHERE id = '1'");
+        database.execute(&sql, [&format!("{huge}@{huge}")]).expect("updating a row");
+    }
+    let ended = folder.run(&["report", "--html", "report.html"]);
+    ended.assert(0, &["600 rows", "9,900", "other reasons"]);
+    assert!(ended.stdout.len() < 20_000, "{} bytes of text", ended.stdout.len());
+    assert!(ended.stdout.lines().all(|line| line.chars().count() <= 100), "{}", ended.stdout);
+    let html = folder.read("report.html");
+    assert!(html.len() < 2 << 20, "{} bytes of HTML", html.len());
+    assert_eq!(html.matches(SCRIPT).count(), 0, "a script of a record is in the page");
+    let json = folder.run(&["report", "--format", "json"]).stdout;
+    assert!(json.len() < 100_000, "{} bytes of JSON", json.len());
+    let report: Value = serde_json::from_str(&json).expect("one JSON object");
+    let dead = report["tables"][0]["pipelines"][0]["dead_lettered_by"].as_array().expect("a list");
+    let sum: u64 = dead.iter().map(|cause| cause["records"].as_u64().expect("a number")).sum();
+    assert!(dead.len() <= 101 && sum == 10_000, "{} causes of {sum} records", dead.len());
 }
