@@ -67,12 +67,13 @@ pub type Figures = BTreeMap<Measure, f64>;
 /// The usual figures of a run over so many records.
 pub fn figures(used: &Used, records: u64) -> Figures {
     let (records, wall) = (records as f64, used.wall.as_secs_f64());
-    BTreeMap::from([
+    let mut figures = BTreeMap::from([
         (Measure::CpuPerMillion, used.cpu.as_secs_f64() * 1e6 / records),
         (Measure::Throughput, records / wall),
-        (Measure::PeakMemory, used.peak_kib as f64 / 1024.0),
         (Measure::Busy, used.machine_busy * 100.0),
-    ])
+    ]);
+    figures.extend(used.peak_kib.map(|peak| (Measure::PeakMemory, peak as f64 / 1024.0)));
+    figures
 }
 
 /// A program that takes part.

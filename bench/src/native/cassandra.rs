@@ -76,11 +76,15 @@ impl Table {
         if self.waiting.len() >= self.size { self.send().await } else { Ok(()) }
     }
 
-    /// Ends when the rows that wait have waited long enough.
-    pub async fn linger(&self) {
-        match self.waiting.is_empty() {
-            true => std::future::pending().await,
-            false => tokio::time::sleep_until(self.since + LINGER).await,
+    /// Ends when the rows that wait have waited long enough. Meanwhile the writes under way go on.
+    pub async fn linger(&mut self) -> Result<()> {
+        let (waits, until) = (!self.waiting.is_empty(), self.since + LINGER);
+        loop {
+            tokio::select! {
+                Some(sent) = self.under_way.next() => sent?,
+                () = tokio::time::sleep_until(until), if waits => return Ok(()),
+                else => std::future::pending().await,
+            }
         }
     }
 

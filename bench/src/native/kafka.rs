@@ -99,7 +99,8 @@ async fn stream(options: &Options) -> Result<Counts> {
         let message = match &mut table {
             Some(table) => tokio::select! {
                 message = consumer.recv() => message,
-                () = table.linger() => {
+                lingered = table.linger() => {
+                    lingered?;
                     table.send().await?;
                     continue;
                 }
