@@ -10,11 +10,14 @@ use std::{
 
 /// Beside the file and hidden, so that a fresh clone needs no folder and `ls` stays readable.
 pub const DATA_DIR: &str = ".millstream";
-/// Large enough that the cost of a call into the sandbox and of an fsync vanishes per record: batches of 1,024 took 1.25
-/// times the CPU and twice the time. What trickles in is not held up by it: a batch waits for `linger` at most.
+/// Large enough that the cost of a call into the sandbox vanishes per record. What trickles in is not held up by it: a batch
+/// waits for `linger` at most.
 pub const BATCH_RECORDS: usize = 4096;
-/// Bounds memory where records are large; 4,096 records of 450 bytes stay below it.
-pub const BATCH_BYTES: usize = 2 << 20;
+/// A batch and what is made of it stay in a core's cache from stage to stage.
+pub const BATCH_BYTES: usize = 512 << 10;
+/// The cost of an fsync vanishes per record, and nobody waits for a commit: rows are in the sink before it.
+pub const COMMIT_INTERVAL: Duration = Duration::from_millis(2);
+pub const MAX_COMMIT_INTERVAL: Duration = Duration::from_secs(1);
 /// Short enough not to be noticed, long enough to fill batches from a busy topic.
 pub const LINGER: Duration = Duration::from_millis(5);
 /// With `trigger_records` alone, the number is then a rate per second.

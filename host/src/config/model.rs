@@ -64,6 +64,8 @@ pub struct PipelineConfig {
     pub probation: Probation,
     /// Threads that begin batches.
     pub workers: usize,
+    /// `commit_interval`: how long what is written may wait to be committed together with more.
+    pub commit_interval: Duration,
     /// `for`: ends the pipeline after that time. Default: never.
     pub run_for: Option<Duration>,
     /// `until = "caught-up"`: ends the pipeline once it has handled all there was.

@@ -76,6 +76,7 @@ fn pipeline(cx: &mut Context<'_>, section: &Section<'_>, name: Option<String>) -
     let state = state(cx, section, source.as_ref());
     let probation = probation(cx, section);
     let workers = section.count(cx, "workers").map_or_else(d::workers, |workers| workers as usize);
+    let commit_interval = section.time(cx, "commit_interval").unwrap_or(d::COMMIT_INTERVAL);
     let run_for = section.time(cx, "for");
     let until_caught_up = section.choice(cx, "until").is_some();
     let schedule = schedule(cx, section);
@@ -96,6 +97,7 @@ fn pipeline(cx: &mut Context<'_>, section: &Section<'_>, name: Option<String>) -
         state,
         probation,
         workers,
+        commit_interval,
         run_for,
         until_caught_up,
         schedule,

@@ -131,30 +131,43 @@ impl Ledger {
         Ok(())
     }
 
-    /// Makes one commit durable. What failed may be tried again.
-    pub async fn commit(&mut self, entry: &Entry<'_>) -> Result<(), LedgerError> {
-        let Entry { positions, writes, handled, time_ms, .. } = *entry;
+    /// Whether several commits together cost less than one by one.
+    pub fn groups(&self) -> bool {
+        // Of a topic each frame is acknowledged by itself, and tells whether the partition is still ours.
+        matches!(self, Self::Files(..))
+    }
+
+    /// Makes commits durable, in their order. What failed may be tried again as a whole.
+    pub async fn commit(&mut self, entries: &[Entry<'_>]) -> Result<(), LedgerError> {
         match self {
             Self::Files(changelog, totals) => {
                 let mut next = totals.clone();
-                next.add(&sum(entry.tally));
+                entries.iter().for_each(|entry| next.add(&sum(entry.tally)));
+                let commits = entries.iter().map(|entry| Commit {
+                    positions: entry.positions,
+                    totals: &next,
+                    writes: entry.writes,
+                    handled: entry.handled,
+                    durable: entry.durable,
+                    time_ms: entry.time_ms,
+                });
+                let commits: Vec<_> = commits.collect();
                 // An fsync of tens of milliseconds: the other tasks of this thread move on meanwhile.
-                tokio::task::block_in_place(|| {
-                    let durable = &|row| (entry.durable)(row);
-                    changelog.commit(&Commit { positions, totals: &next, writes, handled, durable, time_ms })
-                })?;
+                tokio::task::block_in_place(|| changelog.commit_all(&commits))?;
                 *totals = next;
             }
             Self::Topic(topic, owned) => {
-                let (mut next, mut frames) = (Vec::new(), Vec::new());
-                for (partition, tally) in entry.tally {
-                    let Some(owned) = owned.get(partition) else { return Err(topic.not_ours(*partition).into()) };
-                    let owned = owned.after(tally, positions.next_offset(*partition));
-                    let ours = |row: u32| entry.partitions.get(row as usize) == Some(partition) && (entry.durable)(row);
-                    frames.push(topic.frame(&owned, writes, &ours, time_ms));
-                    next.push(owned);
+                for Entry { positions, tally, writes, partitions, durable, time_ms, .. } in entries {
+                    let (mut next, mut frames) = (Vec::new(), Vec::new());
+                    for (partition, tally) in *tally {
+                        let Some(owned) = owned.get(partition) else { return Err(topic.not_ours(*partition).into()) };
+                        let owned = owned.after(tally, positions.next_offset(*partition));
+                        let ours = |row: u32| partitions.get(row as usize) == Some(partition) && durable(row);
+                        frames.push(topic.frame(&owned, writes, &ours, *time_ms));
+                        next.push(owned);
+                    }
+                    append(topic, owned, next, frames, *time_ms).await?;
                 }
-                append(topic, owned, next, frames, time_ms).await?;
             }
         }
         Ok(())

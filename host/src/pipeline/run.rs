@@ -226,6 +226,7 @@ async fn live_until(
         standing: standing.clone(),
         tasks: tasks.clone(),
         stop: stopper.listen(),
+        commit_interval: spec.config.commit_interval,
     };
     let writer = tokio::spawn(ending(stopper.clone(), writer.run(made_out)));
     let parts = Parts {

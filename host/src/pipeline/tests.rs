@@ -153,6 +153,7 @@ async fn live(folder: &Path, batches: Vec<Arc<Batch>>, sink: FakeSink, dead: Fak
         standing: Standing::default(),
         tasks: tasks.clone(),
         stop: stopper.listen(),
+        commit_interval: Duration::from_millis(2),
     };
     // Enough of them that lanes have something to do, and finish in another order than they began.
     const ROOM: usize = 6;

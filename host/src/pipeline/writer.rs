@@ -1,37 +1,33 @@
 //! The writer: makes what the stages decided durable, in the one order that loses nothing.
 //!
 //! First the sink acknowledges every row, or refuses it for good. Then the dead-letter sink acknowledges every rejected and
-//! refused record. Then one frame of the changelog takes positions, totals and state writes. Last, the source is told, as a
-//! hint. A failed attempt sends the same rows again; it never runs a stage again.
+//! refused record. Then one frame of the changelog takes positions, totals and state writes, of several batches where they
+//! come fast (`group`). Last, the source is told, as a hint. A failed attempt sends the same rows again; it never runs a
+//! stage again.
+
+mod group;
 
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::timeout_at};
 
+use self::group::{Group, Written};
 use super::{
     Meter, Stop,
     dead_letter::{Letter, letters, sink_author},
     deliver::{Abandoned, Delivery},
-    ledger::{Entry, Ledger, LedgerError},
-    standing::{News, Standing},
-    tally::{Tally, sum, tally},
+    ledger::{Ledger, LedgerError},
+    standing::Standing,
     worker::{Made, Task},
 };
 use crate::{
-    record::Handled,
     sink::WriteBatch,
     source::Committer,
-    state::Writes,
     transform::{Author, Processed},
 };
-
-/// Longest wait between attempts to make a commit durable.
-const MAX_COMMIT_DELAY: Duration = Duration::from_secs(5);
-
-static NONE_HANDLED: Handled = Handled::none();
 
 pub(super) struct Writer {
     pub pipeline: Arc<str>,
@@ -44,6 +40,8 @@ pub(super) struct Writer {
     /// To the worker: what is durable.
     pub tasks: mpsc::UnboundedSender<Task>,
     pub stop: Stop,
+    /// Longest time for which what is written waits to be committed together with more.
+    pub commit_interval: Duration,
 }
 
 /// Why the writer ended before there was no more to write.
@@ -58,42 +56,61 @@ pub(super) enum Ended {
 impl Writer {
     /// Writes until there is no more.
     pub async fn run(mut self, mut made: mpsc::Receiver<Made>) -> Result<(), Ended> {
-        let mut result = Ok(());
-        let mut current = 0;
-        while let Some(made) = made.recv().await {
-            result = match made {
-                // It was judged by a record that the sink has refused since; the worker makes it again.
-                Made::Batch { run, .. } if run < current => Ok(()),
-                Made::Batch { processed, .. } => self.write(processed).await.map(|again| current += u64::from(again)),
-                Made::Migrated(migrated) => {
-                    self.ledger.migrated(migrated);
-                    Ok(())
-                }
-                Made::TakenOver(owned) => {
-                    let grown = self.ledger.take_over(owned);
-                    self.meter.taken_over(&grown);
-                    Ok(())
-                }
-            };
-            if result.is_err() {
-                break;
-            }
+        let mut group = Group::default();
+        let mut result = self.write_all(&mut made, &mut group).await;
+        if !matches!(result, Err(Ended::Ledger(_))) {
+            // What is acknowledged is committed, whatever became of the batch behind it.
+            let committed = self.commit(&mut group).await;
+            result = result.and(committed);
         }
         self.sink.close().await;
         self.dead_letters.close().await;
         result
     }
 
-    /// Makes a batch durable. Returns whether what is behind it has to run again.
-    async fn write(&mut self, mut batch: Processed) -> Result<bool, Ended> {
-        let letters = batch.write.source.letters.clone();
-        if self.sink.sink.lifetime().is_some() && letters.is_none() {
+    async fn write_all(&mut self, made: &mut mpsc::Receiver<Made>, group: &mut Group) -> Result<(), Ended> {
+        let mut current = 0;
+        loop {
+            let next = match group.due(self.commit_interval) {
+                None => made.recv().await,
+                Some(due) => match timeout_at(due, made.recv()).await {
+                    Ok(next) => next,
+                    Err(_) => {
+                        self.commit(group).await?;
+                        continue;
+                    }
+                },
+            };
+            match next {
+                // It was judged by a record that the sink has refused since; the worker makes it again.
+                Some(Made::Batch { run, .. }) if run < current => {}
+                Some(Made::Batch { processed, .. }) => current += u64::from(self.write(processed, group).await?),
+                Some(Made::Waited) => self.commit(group).await?,
+                Some(Made::Migrated(migrated)) => {
+                    self.commit(group).await?;
+                    self.ledger.migrated(migrated);
+                }
+                Some(Made::TakenOver(owned)) => {
+                    self.commit(group).await?;
+                    let grown = self.ledger.take_over(owned);
+                    self.meter.taken_over(&grown);
+                }
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Writes a batch, to be committed with its group. Returns whether what is behind it has to run again.
+    async fn write(&mut self, mut batch: Processed, group: &mut Group) -> Result<bool, Ended> {
+        let is_replay = batch.write.source.letters.is_some();
+        let expires = self.sink.sink.lifetime().is_some();
+        if expires && !is_replay {
             self.intend(&mut batch).await?;
         }
         fail::fail_point!(&format!("{}/before-sink", self.pipeline));
         let begun = Instant::now();
         let delivered = self.sink.deliver(&batch.write, &mut self.stop).await.map_err(Ended::Abandoned)?;
-        let write = begun.elapsed();
+        let took = begun.elapsed();
         let refused: Vec<(u32, String)> = delivered
             .refused
             .iter()
@@ -106,27 +123,12 @@ impl Writer {
         let author = sink_author(&self.sink.url);
         self.dead_letter(&batch, &refused, &author, delivered.attempts).await?;
         fail::fail_point!(&format!("{}/before-frame", self.pipeline));
-        let tally = tally(&batch, &refused);
-        self.commit(&batch, &tally, &refused).await?;
-        fail::fail_point!(&format!("{}/after-frame", self.pipeline));
-        let added = sum(&tally);
-        self.meter.commit(&self.pipeline, &added);
-        self.meter.batch(&batch, write);
-        let handled = letters.as_ref().map_or(&NONE_HANDLED, |letters| &letters.handled);
-        self.standing.committed(&batch.positions, handled);
-        if let Some(letters) = &letters {
-            self.standing.tell(letters.replay, News::Done(added));
-        }
-        // The places of letters are none that the source would go on from.
-        if letters.is_none()
-            && let Err(error) = self.committer.commit(&batch.positions).await
-        {
-            tracing::debug!(pipeline = %self.pipeline, "{error}");
-        }
         let again = !refused.is_empty();
-        let refused = refused.into_iter().map(|(origin, _)| origin).collect();
-        // The worker may have ended; then there is no state to mend.
-        let _ = self.tasks.send(Task::Committed { refused });
+        group.add(Written::new(batch, refused, took));
+        // What was refused sends batches back, what expires is intended batch by batch, and whoever replays waits for each.
+        if again || expires || is_replay || group.is_full(self.commit_interval) || !self.ledger.groups() {
+            self.commit(group).await?;
+        }
         Ok(again)
     }
 
@@ -171,42 +173,5 @@ impl Writer {
         let letters = letters(&self.pipeline, &batch.write.source, all);
         let letters: Arc<WriteBatch> = Arc::new(letters);
         self.dead_letters.deliver_all(&letters, &mut self.stop).await.map_err(Ended::Abandoned)
-    }
-
-    /// Commits. A full disk, or a broker that is away, is waited out; what else fails here does not pass by itself.
-    async fn commit(&mut self, batch: &Processed, tally: &Tally, refused: &[(u32, String)]) -> Result<(), Ended> {
-        let mut backoff = super::retry::Backoff::new(MAX_COMMIT_DELAY);
-        let writes: Vec<(&str, &Writes)> =
-            batch.writes.iter().map(|(stage, writes)| (stage.as_ref(), writes)).collect();
-        let entry = Entry {
-            positions: &batch.positions,
-            tally,
-            writes: &writes,
-            handled: batch.write.source.letters.as_ref().map_or(&NONE_HANDLED, |letters| &letters.handled),
-            partitions: &batch.write.source.partitions,
-            durable: &|row| !refused.iter().any(|(origin, _)| *origin == row),
-            time_ms: super::now_ms(),
-        };
-        loop {
-            let mut stop = self.stop.clone();
-            let abandoned = |why: String| Ended::Abandoned(Abandoned { rows: batch.write.len(), why });
-            let committed = tokio::select! {
-                committed = self.ledger.commit(&entry) => committed,
-                () = stop.abandoned() => return Err(abandoned("the commit was under way".to_owned())),
-            };
-            match committed {
-                Ok(()) => return Ok(()),
-                Err(error) if error.is_retryable() => {
-                    let delay = backoff.next();
-                    tracing::error!(pipeline = %self.pipeline, delay_ms = delay.as_millis() as u64, "{}; trying again", super::chain_of(&error));
-                    self.meter.retry(super::chain_of(&error));
-                    tokio::select! {
-                        () = tokio::time::sleep(delay) => {}
-                        () = stop.abandoned() => return Err(abandoned(super::chain_of(&error))),
-                    }
-                }
-                Err(error) => return Err(Ended::Ledger(error)),
-            }
-        }
     }
 }

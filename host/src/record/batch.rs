@@ -61,6 +61,16 @@ impl Batch {
         }
     }
 
+    /// Makes room for that many more records with values of so many bytes together.
+    pub fn reserve(&mut self, records: usize, bytes: usize) {
+        self.values.reserve(records, bytes);
+        self.keys.reserve(records, 0);
+        self.headers.reserve(records, 0);
+        self.timestamps.reserve(records);
+        self.partitions.reserve(records);
+        self.offsets.reserve(records);
+    }
+
     /// Appends one record.
     pub fn push(&mut self, record: Record<'_>) {
         self.values.push_opt(record.value);
@@ -113,7 +123,8 @@ impl Batch {
 
     /// These records alone, in that order.
     pub fn pick(&self, rows: &[u32]) -> Self {
-        let mut picked = Self { read_at: self.read_at, letters: self.letters.clone(), ..Self::new(self.topic.clone()) };
+        let mut picked = Self::new(self.topic.clone());
+        (picked.read_at, picked.letters) = (self.read_at, self.letters.clone());
         rows.iter().for_each(|row| picked.push(self.record(*row as usize)));
         picked
     }
@@ -125,5 +136,11 @@ impl Batch {
             positions.advance(*partition, *offset);
         }
         positions
+    }
+}
+
+impl Drop for Batch {
+    fn drop(&mut self) {
+        self.values.give_away();
     }
 }

@@ -1,6 +1,15 @@
 //! Fields of a batch's JSON values, as columns: what the projection makes and stages and sinks read.
 
+use std::sync::{Mutex, PoisonError};
+
 use super::Slices;
+
+/// Columns that are done, for those to come: each grows anew otherwise, for every batch.
+static SPARE: Mutex<Vec<Column>> = Mutex::new(Vec::new());
+/// Most of them.
+const MOST_SPARE: usize = 512;
+/// What one that is kept had to hold at most.
+const MOST_BYTES: usize = 256 << 10;
 
 /// What a JSON pointer leads to in one record. The numbers are those of the plugin contract (`wit/plugin.wit`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -78,15 +87,31 @@ impl Columns {
         Self { columns: vec![Column::default(); fields] }
     }
 
-    /// Empty columns for `fields` fields, with room for what can be told beforehand of `records` records.
-    pub fn with_capacity(fields: usize, records: usize) -> Self {
-        let column = |_| Column { kinds: Vec::with_capacity(records), texts: Slices::default() };
-        Self { columns: (0..fields).map(column).collect() }
+    /// Empty columns for the `fields` fields of a batch, in the memory of a batch before, if there is some.
+    pub fn of_batch(fields: usize) -> Self {
+        let mut spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = spare.len().saturating_sub(fields);
+        let mut columns = spare.split_off(first);
+        drop(spare);
+        columns.resize_with(fields, Column::default);
+        Self { columns }
     }
 
     /// Forgets all records and keeps the memory.
     pub fn clear(&mut self) {
         self.columns.iter_mut().for_each(Column::clear);
+    }
+}
+
+impl Drop for Columns {
+    fn drop(&mut self) {
+        let used = |column: &Column| (1..=MOST_BYTES).contains(&(column.kinds.capacity() + column.texts.bytes()));
+        let mut spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = MOST_SPARE.saturating_sub(spare.len());
+        spare.extend(self.columns.drain(..).filter(used).take(room).map(|mut column| {
+            column.clear();
+            column
+        }));
     }
 }
 

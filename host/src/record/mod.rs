@@ -9,6 +9,7 @@ mod letters;
 mod position;
 mod replay;
 mod slices;
+mod spare;
 
 #[cfg(test)]
 mod merging;

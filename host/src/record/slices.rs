@@ -4,6 +4,8 @@
 
 use std::ops::Range;
 
+use super::spare;
+
 /// A list of byte strings in one buffer; item `i` is `data[ends[i-1]..ends[i]]`, and item 0 begins at 0.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Slices {
@@ -17,6 +19,21 @@ impl Slices {
     /// An empty list with room for `items` items of `bytes` bytes together.
     pub fn with_capacity(items: usize, bytes: usize) -> Self {
         Self { ends: Vec::with_capacity(items), data: Vec::with_capacity(bytes), nulls: Vec::new() }
+    }
+
+    /// Makes room for that many more items of `bytes` bytes together, if there is none at all in memory that was used before.
+    pub fn reserve(&mut self, items: usize, bytes: usize) {
+        self.ends.reserve(items);
+        if self.data.capacity() == 0 {
+            self.data = spare::take(bytes);
+        }
+        self.data.reserve(bytes);
+    }
+
+    /// Gives the memory of the bytes away, and is empty then.
+    pub(super) fn give_away(&mut self) {
+        spare::give(std::mem::take(&mut self.data));
+        self.clear();
     }
 
     /// Takes a list as a plugin hands it over, or `None` where the ends do not ascend up to the data's length.
@@ -43,6 +60,20 @@ impl Slices {
             Some(item) => self.push(item),
             None => self.push_null(),
         }
+    }
+
+    /// Appends all items of another list; gives the index of the first of them. An empty list takes the other one's memory.
+    pub fn append(&mut self, other: Self) -> usize {
+        let first = self.len();
+        if self.is_empty() {
+            *self = other;
+            return first;
+        }
+        let bytes = self.data.len() as u32;
+        self.data.extend_from_slice(&other.data);
+        self.ends.extend(other.ends.iter().map(|end| bytes + end));
+        self.nulls.extend(other.nulls.iter().map(|item| first as u32 + item));
+        first
     }
 
     /// The buffer, to append the bytes of the next item to; `seal` then ends the item.
@@ -177,6 +208,20 @@ mod tests {
         assert_eq!((slices.ends(), slices.data()), (&[0, 0, 3, 4][..], &b"bcde"[..]));
         slices.keep(&[]);
         assert_eq!(slices, Slices::default());
+    }
+
+    #[test]
+    fn appended_items_follow_those_before_and_null_stays_null() {
+        let list = |items: &[Option<&[u8]>]| {
+            let mut slices = Slices::default();
+            items.iter().for_each(|item| slices.push_opt(*item));
+            slices
+        };
+        let mut all = Slices::default();
+        assert_eq!(all.append(list(&[Some(b"a"), None])), 0);
+        assert_eq!(all.append(list(&[None, Some(b"bc"), Some(b"")])), 2);
+        assert_eq!(all.append(Slices::default()), 5);
+        assert_eq!(all, list(&[Some(b"a"), None, None, Some(b"bc"), Some(b"")]));
     }
 
     #[test]

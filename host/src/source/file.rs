@@ -52,6 +52,8 @@ pub struct FileSourceReader {
     /// Where in the file `buffer[taken]` stands.
     position: u64,
     at_end: bool,
+    /// Records of the last batch and the bytes of their values: the next one will be about as large.
+    usual: (usize, usize),
 }
 
 /// Opens the file at the position to resume at.
@@ -88,6 +90,7 @@ async fn open_with(
         searched: 0,
         position: u64::try_from(context.resume.next_offset(0).unwrap_or(0)).unwrap_or(0),
         at_end: false,
+        usual: (0, 0),
         display: context.display.clone(),
     };
     let metadata = reader.chunks.file().metadata().map_err(|error| reader.unreadable(&error))?;
@@ -195,8 +198,11 @@ impl FileSourceReader {
     async fn fill_batch(&mut self, batch: &mut Batch, limits: &BatchLimits) -> Result<Filled, SourceError> {
         batch.topic = Arc::clone(&self.topic);
         let deadline = Instant::now() + limits.idle;
+        let (records, bytes) = self.usual;
+        batch.reserve(records.min(limits.records), bytes + bytes / 8);
         loop {
             if self.take_lines(batch, limits) {
+                self.usual = (batch.len(), batch.values.bytes());
                 return Ok(Filled::Records);
             }
             self.read_more().await?;

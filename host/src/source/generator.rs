@@ -137,10 +137,10 @@ mod tests {
     #[tokio::test]
     async fn makes_as_many_as_wanted_and_ends() {
         let mut source = generator(Some(25), None, None).await;
-        let mut offsets = Vec::new();
+        let mut offsets: Vec<i64> = Vec::new();
         loop {
             match fill(&mut source, &limits(10)).await {
-                (Filled::Records, batch) => offsets.extend(batch.offsets),
+                (Filled::Records, batch) => offsets.extend(&batch.offsets),
                 (filled, _) => break assert_eq!(filled, Filled::End),
             }
         }

@@ -119,7 +119,7 @@ pub struct Changelog {
 }
 
 /// The number of each store in every segment that this process writes: its place in the list.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct StoreIds(pub(super) Vec<(String, String)>);
 
 impl StoreIds {
@@ -218,31 +218,45 @@ impl Changelog {
 
     /// Makes one commit durable.
     pub fn commit(&mut self, commit: &Commit<'_>) -> Result<(), ChangelogError> {
+        self.commit_all(std::slice::from_ref(commit))
+    }
+
+    /// Makes several commits durable, in their order, all of them or none: they are one frame, as a crash may keep a later
+    /// part of what was not fsynced and lose an earlier one.
+    pub fn commit_all(&mut self, commits: &[Commit<'_>]) -> Result<(), ChangelogError> {
+        let Some(last) = commits.last() else { return Ok(()) };
         if !self.migrated.is_empty() {
-            self.roll(commit.time_ms)?;
+            self.roll(last.time_ms)?;
         }
-        self.positions.merge(commit.positions);
+        commits.iter().for_each(|commit| self.positions.merge(commit.positions));
         self.replay.committed(&self.positions);
+        let mut moved = Positions::default();
+        commits.iter().for_each(|commit| moved.merge(commit.positions));
         self.buffer.clear();
-        let mut frame = FrameWriter::new(&mut self.buffer, self.seq + 1, commit.time_ms);
-        frame.positions(commit.positions);
-        frame.totals(commit.totals, &self.totals);
-        frame.handled(commit.handled);
-        for (stage, writes) in commit.writes.iter().filter(|(_, writes)| !writes.ops.is_empty()) {
-            if self.versions.get(*stage) != Some(&writes.version) {
-                frame.version(stage, writes.version, false);
-                self.versions.insert((*stage).to_owned(), writes.version);
+        let mut frame = FrameWriter::new(&mut self.buffer, self.seq + 1, last.time_ms);
+        frame.positions(&moved);
+        frame.totals(last.totals, &self.totals);
+        let (mut new_stores, mut new_versions) = (self.stores.clone(), self.versions.clone());
+        for commit in commits {
+            frame.handled(commit.handled);
+            for (stage, writes) in commit.writes.iter().filter(|(_, writes)| !writes.ops.is_empty()) {
+                if new_versions.get(*stage) != Some(&writes.version) {
+                    frame.version(stage, writes.version, false);
+                    new_versions.insert((*stage).to_owned(), writes.version);
+                }
+                let ids = new_stores.ids(stage, &writes.stores, |id, store| frame.store(id, stage, store));
+                frame.writes(&ids, writes, commit.durable);
             }
-            let ids = self.stores.ids(stage, &writes.stores, |id, store| frame.store(id, stage, store));
-            frame.writes(&ids, writes, commit.durable);
         }
         frame.finish();
         self.append(self.durability)?;
+        // Only now: a frame that is not there has named nothing.
+        (self.stores, self.versions) = (new_stores, new_versions);
         self.seq += 1;
-        self.totals.clone_from(commit.totals);
-        self.handled.merge(commit.handled);
-        if self.is_full(commit.time_ms) {
-            self.roll(commit.time_ms)?;
+        self.totals.clone_from(last.totals);
+        commits.iter().for_each(|commit| self.handled.merge(commit.handled));
+        if self.is_full(last.time_ms) {
+            self.roll(last.time_ms)?;
         }
         Ok(())
     }

@@ -71,6 +71,45 @@ fn what_was_committed_is_restored_and_nothing_else() {
 }
 
 #[test]
+fn commits_that_are_made_together_are_there_together_or_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut changelog, _, mut state) = open(folder.path(), 0, 0).unwrap();
+    commit(&mut changelog, &mut state, 1, None);
+    let segment = last_segment(folder.path());
+    let before = fs::read(&segment).unwrap().len();
+    let writes: Vec<_> = (2..5u32)
+        .map(|n| {
+            state.put_if_absent(0, 0, &u128::from(n).to_be_bytes(), n).unwrap();
+            state.put(0, 1, b"last", n.to_string().as_bytes(), n).unwrap();
+            state.take_writes()
+        })
+        .collect();
+    let writes: Vec<_> = writes.iter().map(|writes| [("dedup", writes)]).collect();
+    let positions: Vec<Positions> = (2..5).map(|n| [(n, 10 * i64::from(n))].into_iter().collect()).collect();
+    let totals = Totals { consumed: 40, written: 40, ..Totals::default() };
+    let (handled, time_ms) = (&Handled::default(), 9_000);
+    // Of the middle one the record of row 1 was refused.
+    let durable: [&dyn Fn(u32) -> bool; 3] = [&|_| true, &|row| row != 1, &|_| true];
+    let commits = positions.iter().zip(&writes).zip(durable);
+    let commits: Vec<_> = commits
+        .map(|((positions, writes), durable)| Commit { positions, totals: &totals, writes, handled, durable, time_ms })
+        .collect();
+    changelog.commit_all(&commits).unwrap();
+    drop(changelog);
+    let whole = fs::read(&segment).unwrap();
+    let (_, restored, state) = open(folder.path(), 0, 0).unwrap();
+    assert_eq!([0, 2, 3, 4].map(|partition| restored.positions.next_offset(partition)), [10, 20, 30, 40].map(Some));
+    assert_eq!((restored.totals.consumed, state.get(0, b"last", 9).unwrap()), (40, b"4".as_slice()));
+    for cut in before + 1..whole.len() {
+        let other = tempfile::tempdir().unwrap();
+        fs::write(other.path().join(segment.file_name().unwrap()), &whole[..cut]).unwrap();
+        let (_, restored, mut state) = open(other.path(), 0, 0).unwrap();
+        assert_eq!((restored.totals.consumed, restored.positions.next_offset(2)), (10, None), "cut at {cut}");
+        assert!(state.put_if_absent(0, 0, &2u128.to_be_bytes(), 9).unwrap(), "cut at {cut}");
+    }
+}
+
+#[test]
 fn a_frame_torn_anywhere_is_cut_off_and_the_one_before_it_stands() {
     let folder = tempfile::tempdir().unwrap();
     let (mut changelog, _, mut state) = open(folder.path(), 0, 0).unwrap();

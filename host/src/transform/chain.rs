@@ -109,7 +109,8 @@ impl Chain {
         while self.heads.len() < heads {
             let stages = self.stages.iter().take(self.head).map(Stage::another);
             let stages = stages.collect::<Result<_, _>>()?;
-            self.heads.push(Head { stages, projector: projector(&self.fields)?, last_use: self.last_use.clone() });
+            let (projector, last_use) = (projector(&self.fields)?, self.last_use.clone());
+            self.heads.push(Head { stages, projector, last_use });
         }
         Ok(())
     }

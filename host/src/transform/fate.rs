@@ -42,7 +42,7 @@ pub(super) fn run_stage(
     }
     let error = match stage.call(work, 0..rows, now) {
         Ok(outcome) => {
-            apply(index, stage, work, 0, &outcome, next, fate);
+            apply(index, stage, work, 0, outcome, next, fate);
             return Ok(stage.take_writes());
         }
         Err(failure) => failure.error,
@@ -55,7 +55,7 @@ pub(super) fn run_stage(
         match stage.call(work, row..row + 1, now) {
             Ok(outcome) => {
                 failed = 0;
-                apply(index, stage, work, row, &outcome, next, fate);
+                apply(index, stage, work, row, outcome, next, fate);
                 // Taken call by call, so that a later call that fails undoes only its own.
                 writes.append(stage.take_writes());
             }
@@ -93,7 +93,7 @@ fn apply(
     stage: &Stage,
     work: &mut Work,
     first: usize,
-    outcome: &Outcome,
+    outcome: Outcome,
     next: &mut Next,
     fate: &mut Fate,
 ) {
@@ -101,11 +101,16 @@ fn apply(
         next.keep_all(first..first + outcome.codes.len());
         return;
     }
-    let mut out = 0..outcome.out.len();
-    let mut keys = 0..;
-    let mut splits = outcome.splits.iter();
-    let mut take = || outcome.out.get(out.next().unwrap_or(usize::MAX));
-    for (row, code) in (first..).zip(&outcome.codes) {
+    let Outcome { codes, out, splits, out_keys } = outcome;
+    // All of the answer is taken over as it is, reasons too: copying new values out of it would cost more than keeping those.
+    let mut out = work.made.append(out);
+    let mut take = || {
+        out += 1;
+        out - 1
+    };
+    let mut keys = out_keys.map(|keys| work.made.append(keys)..);
+    let mut splits = splits.iter();
+    for (row, code) in (first..).zip(&codes) {
         let Some(old) = work.rows.get(row).copied() else { continue };
         let count = match code {
             Code::Keep => {
@@ -113,11 +118,11 @@ fn apply(
                 continue;
             }
             Code::Drop => {
-                fate.dropped.push(old.origin, stage.name(), take());
+                fate.dropped.push(old.origin, stage.name(), work.made.get(take()));
                 continue;
             }
             Code::Reject => {
-                let reason = String::from_utf8_lossy(take()).into_owned();
+                let reason = String::from_utf8_lossy(work.made.get(take())).into_owned();
                 fate.rejected.push(Rejected { origin: old.origin, stage: index, reason, trapped: false });
                 continue;
             }
@@ -131,20 +136,15 @@ fn apply(
             fate.split.push((old.origin, u64::from(count - 1)));
         }
         for _ in 0..count {
-            let value = made(work, take());
-            let key = match (&outcome.out_keys, keys.next()) {
-                (Some(keys), Some(item)) if keys.get(item).is_empty() => Text::Null,
-                (Some(keys), Some(item)) => made(work, keys.get(item)),
-                _ => old.key,
+            let value = Text::Made(take() as u32);
+            let key = match keys.as_mut().and_then(Iterator::next) {
+                Some(item) if work.made.get(item).is_empty() => Text::Null,
+                Some(item) => Text::Made(item as u32),
+                None => old.key,
             };
             next.add(Row { origin: old.origin, value, key });
         }
     }
-}
-
-fn made(work: &mut Work, bytes: &[u8]) -> Text {
-    work.made.push(bytes);
-    Text::Made((work.made.len() - 1) as u32)
 }
 
 /// Says of each write which record of the batch it belongs to, rather than which row of the stage.

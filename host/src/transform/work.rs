@@ -63,7 +63,7 @@ impl Work {
     pub fn new(batch: Arc<Batch>, fields: usize, projector: &mut Projector) -> Self {
         let rows =
             (0..batch.len() as u32).map(|origin| Row { origin, value: Text::Source, key: Text::Source }).collect();
-        let mut columns = Columns::with_capacity(fields, batch.len());
+        let mut columns = Columns::of_batch(fields);
         if fields > 0 {
             for row in 0..batch.len() {
                 projector.project(batch.values.get_opt(row), &mut columns);
@@ -111,7 +111,7 @@ impl Work {
     }
 
     fn rebuild(&mut self, next: &Next, projector: &mut Projector) {
-        let mut columns = Columns::with_capacity(self.columns.columns.len(), self.rows.len());
+        let mut columns = Columns::of_batch(self.columns.columns.len());
         let mut rows = Vec::with_capacity(self.rows.len());
         for going in &next.0 {
             match going {

@@ -5,68 +5,68 @@
 //! A result that lacks a field is rejected (`missing_field: <pointer>`), one with an array or an object where a text
 //! or a number belongs too (`bad_field: <pointer>`). See [`rules`] for what null means.
 
-mod copy;
 pub mod rules;
 
-use millstream_sdk::{Batch, Kind, Outcome, Plugin, Record, Setup, TextField, uuid};
+use millstream_sdk::{
+    Batch, Cell, Column, Kind, Outcome, Plugin, Setup, TextField,
+    json::{Name, Object},
+    uuid,
+};
 
-use rules::{Fault, Name, Value};
+use rules::Fault;
 
-/// The plugin: the fields of a result, each with its pointer.
+const FIELDS: usize = 15;
+/// The fields of the result that the address is made of, and what stands before each.
+const ADDRESS: std::ops::Range<usize> = 3..8;
+const BEFORE: [&str; 5] = ["", " ", ", ", ", ", ", "];
+
+/// What is taken from a result, in the order of the record: where it stands, and its new name.
+const SOURCES: [(&str, &str); FIELDS] = [
+    ("/name/first", "first_name"),
+    ("/name/last", "last_name"),
+    ("/gender", "gender"),
+    ("/location/street/number", "address"),
+    ("/location/street/name", "address"),
+    ("/location/city", "address"),
+    ("/location/state", "address"),
+    ("/location/country", "address"),
+    ("/location/postcode", "post_code"),
+    ("/email", "email"),
+    ("/login/username", "username"),
+    ("/dob/date", "dob"),
+    ("/registered/date", "registered_date"),
+    ("/phone", "phone"),
+    ("/picture/medium", "picture"),
+];
+
+/// The plugin: the fields of a result and the names of those of the record.
 pub struct FormatUser {
-    address: [Source; 5],
+    fields: [TextField; FIELDS],
     id: Name,
-    address_name: Name,
-    /// Before and after the address: the new name of each field.
-    before: [(Name, Source); 3],
-    after: [(Name, Source); 7],
-}
-
-#[derive(Clone, Copy)]
-struct Source {
-    pointer: &'static str,
-    field: TextField,
+    names: [Name; FIELDS],
 }
 
 impl Plugin for FormatUser {
     fn new(setup: &mut Setup) -> Result<Self, String> {
         setup.want_seeds();
-        let mut source = |pointer| Source { pointer, field: setup.text(pointer) };
         Ok(Self {
+            fields: SOURCES.map(|(pointer, _)| setup.text(pointer)),
             id: Name::first("id"),
-            address_name: Name::next("address"),
-            before: [
-                (Name::next("first_name"), source("/name/first")),
-                (Name::next("last_name"), source("/name/last")),
-                (Name::next("gender"), source("/gender")),
-            ],
-            address: [
-                source("/location/street/number"),
-                source("/location/street/name"),
-                source("/location/city"),
-                source("/location/state"),
-                source("/location/country"),
-            ],
-            after: [
-                (Name::next("post_code"), source("/location/postcode")),
-                (Name::next("email"), source("/email")),
-                (Name::next("username"), source("/login/username")),
-                (Name::next("dob"), source("/dob/date")),
-                (Name::next("registered_date"), source("/registered/date")),
-                (Name::next("phone"), source("/phone")),
-                (Name::next("picture"), source("/picture/medium")),
-            ],
+            names: SOURCES.map(|(_, name)| Name::next(name)),
         })
     }
 
     fn batch(&mut self, batch: &Batch<'_>) -> Result<Outcome, String> {
-        let mut outcome = Outcome::with_capacity(batch.rows());
-        let mut user = Vec::new();
+        /// What a record has beside the texts: names, quotes, commas and the id.
+        const AROUND: usize = 256;
+        let columns = self.fields.map(|field| batch.column(field));
+        let texts: usize = columns.iter().map(Column::bytes).sum();
+        let mut outcome = Outcome::with_room(batch.rows(), texts + batch.rows() * AROUND, batch.rows() * 36);
         for record in batch.records() {
             let id = uuid::v4(record.seed());
-            match self.format(&record, &id, &mut user) {
-                Ok(()) => outcome.replace_keyed(id.as_bytes(), &user),
-                Err(reason) => outcome.reject(&reason),
+            let cells = columns.map(|column| column.cell(record.row() as usize));
+            if let Err(reason) = outcome.try_replace_keyed(&id, |json| self.format(&cells, &id, json)) {
+                outcome.reject(&reason);
             }
         }
         Ok(outcome)
@@ -74,37 +74,35 @@ impl Plugin for FormatUser {
 }
 
 impl FormatUser {
-    fn format(&self, record: &Record<'_>, id: &str, json: &mut Vec<u8>) -> Result<(), String> {
-        let mut user = rules::Object::begin(json);
-        user.member(&self.id, Value::Text(id));
-        for (name, source) in &self.before {
-            user.member(name, source.value(record)?);
-        }
-        let mut parts = [""; 5];
-        for (part, source) in parts.iter_mut().zip(&self.address) {
-            *part = rules::address_part(source.value(record)?).map_err(|fault| fault.reason(source.pointer))?;
-        }
-        user.address(&self.address_name, parts);
-        for (name, source) in &self.after {
-            user.member(name, source.value(record)?);
+    fn format(&self, cells: &[Cell<'_>; FIELDS], id: &[u8], json: &mut Vec<u8>) -> Result<(), String> {
+        let mut user = Object::begin(json);
+        user.text(&self.id, Cell::new(Kind::String, id));
+        for (place, (cell, name)) in cells.iter().zip(&self.names).enumerate() {
+            if place == ADDRESS.start {
+                let mut parts = [("", Cell::new(Kind::String, b"")); BEFORE.len()];
+                let sources = cells.iter().zip(&SOURCES).skip(ADDRESS.start);
+                for ((part, before), (cell, (pointer, _))) in parts.iter_mut().zip(BEFORE).zip(sources) {
+                    *part = (before, rules::address_part(*cell).map_err(|fault| fault.reason(pointer))?);
+                }
+                user.joined(name, parts);
+            } else if !ADDRESS.contains(&place) {
+                match cell.kind() {
+                    Kind::String => user.text(name, *cell),
+                    Kind::Number | Kind::True | Kind::False | Kind::Null => user.literal(name, *cell),
+                    other => return Err(fault_at(place, other)),
+                }
+            }
         }
         user.finish();
         Ok(())
     }
 }
 
-impl Source {
-    fn value<'a>(&self, record: &Record<'a>) -> Result<Value<'a>, String> {
-        match (record.kind(self.field), record.text(self.field)) {
-            (Kind::String, Some(text)) => Ok(Value::Text(text)),
-            (Kind::Number | Kind::True | Kind::False, Some(text)) => Ok(Value::Literal(text)),
-            (Kind::Null, _) => Ok(Value::Literal("null")),
-            (Kind::NotJson, _) => Err("not_json".to_owned()),
-            (Kind::NotObject, _) => Err("not_json: root is not an object".to_owned()),
-            (Kind::Absent, _) => Err(Fault::Missing.reason(self.pointer)),
-            _ => Err(Fault::NotScalar.reason(self.pointer)),
-        }
-    }
+/// The reason for which a result is rejected that has such a thing in place of a scalar.
+#[cold]
+fn fault_at(place: usize, kind: Kind) -> String {
+    let pointer = SOURCES.get(place).map_or("", |(pointer, _)| pointer);
+    Fault::of(kind).reason(pointer)
 }
 
 millstream_sdk::export!(FormatUser);

@@ -100,6 +100,23 @@ pub struct Column<'a> {
 }
 
 impl<'a> Column<'a> {
+    /// The cell of a record; one without such a field where there is none.
+    #[inline]
+    pub fn cell(&self, row: usize) -> Cell<'a> {
+        let before = row.checked_sub(1).and_then(|before| self.ends.get(before));
+        match (self.kinds.get(row), self.ends.get(row)) {
+            (Some(kind), Some(end)) => {
+                Cell { kind: *kind, data: self.data, start: before.map_or(0, |end| *end as usize), end: *end as usize }
+            }
+            _ => Cell { kind: Kind::Absent as u8, data: &[], start: 0, end: 0 },
+        }
+    }
+
+    /// Bytes of all texts together.
+    pub fn bytes(&self) -> usize {
+        self.data.len()
+    }
+
     /// The cells, in the order of the records.
     #[inline]
     pub fn cells(self) -> impl Iterator<Item = Cell<'a>> {
@@ -141,6 +158,13 @@ impl<'a> Cell<'a> {
             5 => Some(b"false"),
             _ => None,
         }
+    }
+
+    /// What begins where the text of a string or number does, up to the end of the column, and how long the text is.
+    #[inline]
+    pub(crate) fn onwards(&self) -> (&'a [u8], usize) {
+        let rest = self.data.get(self.start..).unwrap_or_default();
+        (rest, self.end.saturating_sub(self.start).min(rest.len()))
     }
 
     /// The `N` bytes that begin where the text of a string or number does, whatever comes after its end: fixed sizes

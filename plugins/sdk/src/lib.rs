@@ -23,6 +23,7 @@ extern crate self as millstream_sdk;
 mod batch;
 pub mod fields;
 mod guest;
+pub mod json;
 pub mod log;
 mod outcome;
 mod plugin;

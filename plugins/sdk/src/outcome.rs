@@ -27,6 +27,12 @@ impl Outcome {
         Self { codes: Vec::with_capacity(rows), ..Self::default() }
     }
 
+    /// An outcome without verdicts, with room for `rows`, each with a value and a key of so many bytes together.
+    pub fn with_room(rows: usize, values: usize, keys: usize) -> Self {
+        let (out, keys) = (Slices::with_capacity(rows, values), Slices::with_capacity(rows, keys));
+        Self { codes: Vec::with_capacity(rows), out, keys, ..Self::default() }
+    }
+
     /// Keeps the next record.
     #[inline]
     pub fn keep(&mut self) {
@@ -43,6 +49,25 @@ impl Outcome {
     pub fn replace_keyed(&mut self, key: &[u8], value: &[u8]) {
         self.item(Some(key), value);
         self.codes.push(1);
+    }
+
+    /// Gives the next record a key and the value that `write` appends to what it is handed. Where `write` fails, the record
+    /// is still to be decided about.
+    #[inline]
+    pub fn try_replace_keyed<E>(
+        &mut self,
+        key: &[u8],
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let before = self.out.data.len();
+        if let Err(error) = write(&mut self.out.data) {
+            self.out.data.truncate(before);
+            return Err(error);
+        }
+        self.out.ends.push(self.out.data.len() as u32);
+        self.keys.push(key);
+        self.codes.push(1);
+        Ok(())
     }
 
     /// Leaves out the next record.

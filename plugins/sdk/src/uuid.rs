@@ -4,9 +4,9 @@
 //! says the same and is what native tests see.
 
 #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
-use portable::digits;
+use portable::{digits, written};
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-use vector::digits;
+use vector::{digits, written};
 
 /// Reads the form `8-4-4-4-12`, in lower or upper case: nothing before it and nothing after it, not even a line end.
 #[inline]
@@ -34,13 +34,27 @@ mod portable {
     fn nibble(digit: u8) -> Option<u8> {
         char::from(digit).to_digit(16).map(|nibble| nibble as u8)
     }
+
+    /// The text of the UUID that these are the bytes of, the first one highest.
+    pub(super) fn written(high: u64, low: u64) -> [u8; 36] {
+        let mut text = [b'-'; 36];
+        let bytes = [high.to_be_bytes(), low.to_be_bytes()];
+        for (byte, place) in bytes.into_iter().flatten().zip(BYTES) {
+            let pair =
+                [byte >> 4, byte & 0xf].map(|nibble| char::from_digit(nibble.into(), 16).unwrap_or_default() as u8);
+            if let Some(two) = text.get_mut(place..place + 2) {
+                two.copy_from_slice(&pair);
+            }
+        }
+        text
+    }
 }
 
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 mod vector {
     use core::arch::wasm32::{
-        i8x16_shuffle, u8x16_add, u8x16_gt, u8x16_shl, u8x16_splat, u8x16_sub, v128, v128_and, v128_any_true,
-        v128_bitselect, v128_load, v128_or, v128_store,
+        i8x16_shuffle, u8x16, u8x16_add, u8x16_extract_lane, u8x16_gt, u8x16_shl, u8x16_shr, u8x16_splat, u8x16_sub,
+        u8x16_swizzle, u64x2, v128, v128_and, v128_any_true, v128_bitselect, v128_load, v128_or, v128_store,
     };
 
     /// The 32 digits as bytes, whatever stands between them; `None` where one is no digit.
@@ -65,6 +79,31 @@ mod vector {
         Some(bytes)
     }
 
+    /// The text of the UUID that these are the bytes of, the first one highest.
+    #[inline]
+    pub(super) fn written(high: u64, low: u64) -> [u8; 36] {
+        let bytes = u64x2(high.swap_bytes(), low.swap_bytes());
+        let digits =
+            u8x16(b'0', b'1', b'2', b'3', b'4', b'5', b'6', b'7', b'8', b'9', b'a', b'b', b'c', b'd', b'e', b'f');
+        let high = u8x16_swizzle(digits, u8x16_shr(bytes, 4));
+        let low = u8x16_swizzle(digits, v128_and(bytes, u8x16_splat(0xf)));
+        let left = i8x16_shuffle::<0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23>(high, low);
+        let right = i8x16_shuffle::<8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31>(high, low);
+        let hyphens = u8x16_splat(b'-');
+        let head = i8x16_shuffle::<0, 1, 2, 3, 4, 5, 6, 7, 16, 8, 9, 10, 11, 16, 12, 13>(left, hyphens);
+        let tail = i8x16_shuffle::<1, 2, 3, 16, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15>(right, hyphens);
+        let mut text = [b'-'; 36];
+        // SAFETY: each store writes 16 of the array's 36 bytes, from 0 and from 20 on; neither needs alignment.
+        unsafe {
+            v128_store(text.as_mut_ptr().cast(), head);
+            v128_store(text.as_mut_ptr().add(20).cast(), tail);
+        }
+        text[16] = u8x16_extract_lane::<14>(left);
+        text[17] = u8x16_extract_lane::<15>(left);
+        text[19] = u8x16_extract_lane::<0>(right);
+        text
+    }
+
     /// The value of each digit, and 0xff in each place where there is none.
     #[inline]
     fn nibbles(text: v128) -> (v128, v128) {
@@ -78,25 +117,11 @@ mod vector {
 }
 
 /// The text of a version 4 UUID, in lower case, whose 122 random bits come from `seed`.
-pub fn v4(seed: [u64; 2]) -> String {
+pub fn v4(seed: [u64; 2]) -> [u8; 36] {
     let [high, low] = seed;
     let high = high & !0xf000 | 0x4000;
     let low = low & !(0b11 << 62) | 0b10 << 62;
-    // Digits of eight bytes each, and the text from them: words of 64 bits are what the sandbox is fast with.
-    let mut digits = [0; 32];
-    let (first, second) = digits.split_at_mut(16);
-    for (half, mut word) in [(first, high), (second, low)] {
-        for digit in half {
-            word = word.rotate_left(4);
-            let value = (word & 0xf) as u8;
-            *digit = value + b'0' + if value > 9 { b'a' - 10 - b'0' } else { 0 };
-        }
-    }
-    let mut text = *b"xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
-    for (place, digit) in text.iter_mut().filter(|byte| **byte != b'-').zip(digits) {
-        *place = digit;
-    }
-    String::from_utf8_lossy(&text).into_owned()
+    written(high, low)
 }
 
 #[cfg(test)]
@@ -136,8 +161,8 @@ mod tests {
 
     #[test]
     fn v4_has_its_version_and_variant_whatever_the_seed() {
-        assert_eq!(v4([0, 0]), "00000000-0000-4000-8000-000000000000");
-        assert_eq!(v4([u64::MAX, u64::MAX]), "ffffffff-ffff-4fff-bfff-ffffffffffff");
-        assert_eq!(v4([0x0123_4567_89ab_cdef, 0x0123_4567_89ab_cdef]), "01234567-89ab-4def-8123-456789abcdef");
+        assert_eq!(&v4([0, 0]), b"00000000-0000-4000-8000-000000000000");
+        assert_eq!(&v4([u64::MAX, u64::MAX]), b"ffffffff-ffff-4fff-bfff-ffffffffffff");
+        assert_eq!(&v4([0x0123_4567_89ab_cdef, 0x0123_4567_89ab_cdef]), b"01234567-89ab-4def-8123-456789abcdef");
     }
 }

@@ -95,6 +95,8 @@ pub(super) enum Made {
         /// The batch.
         processed: Processed,
     },
+    /// Something waits until all of these are durable.
+    Waited,
     /// These partitions are ours from now on.
     TakenOver(Vec<Owned>),
     /// State of older versions was taken over; to be durable with the next batch.
@@ -240,6 +242,7 @@ impl Worker {
                 due => {
                     self.decide(true)?;
                     barrier = Some(due);
+                    self.hurry()?;
                 }
             }
         }
@@ -369,6 +372,14 @@ impl Worker {
             return Ok(());
         }
         self.parts.made.blocking_send(Made::Migrated(migrated)).map_err(|_| WorkerError::WriterGone)
+    }
+
+    /// Has what is under way committed at once.
+    fn hurry(&self) -> Result<(), WorkerError> {
+        if self.under_way.is_empty() {
+            return Ok(());
+        }
+        self.parts.made.blocking_send(Made::Waited).map_err(|_| WorkerError::WriterGone)
     }
 
     fn committed(&mut self, refused: &[u32]) -> Result<(), WorkerError> {

@@ -6,7 +6,7 @@ use rustix::{buffer::spare_capacity, io::Errno};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 /// How much is read at a time.
-pub(super) const CHUNK_BYTES: usize = 256 << 10;
+pub(super) const CHUNK_BYTES: usize = 1 << 20;
 
 #[derive(Debug)]
 pub(super) struct Chunks {

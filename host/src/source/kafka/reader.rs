@@ -26,7 +26,7 @@ use super::{
 use crate::{
     config::Start,
     kafka::{Asker, is_refusal},
-    record::{Batch, Slices},
+    record::Batch,
     source::{BatchLimits, Custodian},
 };
 
@@ -212,8 +212,9 @@ impl Reader<'_> {
     fn finish(&mut self) {
         let mut fresh = Batch::new(self.task.topic.clone());
         // The next batch will be about as large.
-        fresh.values = Slices::with_capacity(self.batch.len(), self.batch.values.bytes());
-        fresh.keys = Slices::with_capacity(self.batch.len(), self.batch.keys.bytes());
+        let bytes = self.batch.values.bytes();
+        fresh.reserve(self.batch.len(), bytes + bytes / 8);
+        fresh.keys.reserve(0, self.batch.keys.bytes());
         let batch = std::mem::replace(&mut self.batch, fresh);
         self.since = None;
         let ready = Ready { batch, generation: self.generation, reached: self.next.clone() };

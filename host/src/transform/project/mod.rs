@@ -6,14 +6,16 @@
 //! One pass over the bytes; no memory is allocated for a record once the buffers have grown. Nothing is repaired, and
 //! what is not JSON is said to be so in every field.
 //!
-//! `bitmap` finds the bytes that matter in strings, `document` knows the grammar, `trie` what is wanted, `order` what
-//! the records before looked like, `scan` puts them together, `text` decodes.
+//! `bitmap` finds the bytes that matter in strings, `document` knows the grammar, `trie` what is wanted, `order` and `shape`
+//! what the records before looked like, `scan` puts them together, `text` decodes.
 
 mod bitmap;
 mod document;
+mod gap;
 mod order;
 mod pointer;
 mod scan;
+mod shape;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -23,6 +25,7 @@ use bitmap::Bitmap;
 use document::Document;
 pub use pointer::PointerError;
 use scan::{Found, Memory};
+use shape::Shapes;
 use trie::Trie;
 
 use crate::record::{Column, Columns, Field, Kind, Want};
@@ -34,6 +37,7 @@ pub struct Projector {
     trie: Trie,
     bitmap: Bitmap,
     memory: Memory,
+    shapes: Box<Shapes>,
 }
 
 /// One wanted field.
@@ -51,9 +55,10 @@ impl Projector {
     fn with_bitmap(fields: &[Field], bitmap: Bitmap) -> Result<Self, PointerError> {
         let pointers = fields.iter().map(|field| pointer::tokens(&field.pointer)).collect::<Result<Vec<_>, _>>()?;
         let (trie, nodes) = Trie::new(&pointers);
+        let shapes = Box::new(Shapes::new(nodes.clone()));
         let asked = nodes.into_iter().zip(fields).map(|(node, field)| Asked { node, want: field.want }).collect();
         let memory = Memory::new(&trie);
-        Ok(Self { asked, trie, bitmap, memory })
+        Ok(Self { asked, trie, bitmap, memory, shapes })
     }
 
     /// Appends one row to every column. `out` must have one column per field, in the order of `new`.
@@ -82,7 +87,15 @@ impl Projector {
         if !bits.ascii && simdutf8::basic::from_utf8(bytes).is_err() {
             return None;
         }
-        scan::scan(Document { bytes, specials: bits.specials }, &self.trie, &mut self.memory)
+        let document = Document { bytes, specials: bits.specials };
+        if self.shapes.read(document, &mut self.memory.found) {
+            return Some(Kind::Object);
+        }
+        let root = scan::scan(document, &self.trie, &mut self.memory)?;
+        if root == Kind::Object {
+            self.shapes.learn(document, &self.memory.found);
+        }
+        Some(root)
     }
 
     fn push_all(&self, kind: Kind, out: &mut Columns) {

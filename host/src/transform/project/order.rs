@@ -6,20 +6,15 @@
 //! mean the same. The state is whether a member precedes, so the gap in place 0, which has no comma, is compared with
 //! an object's first member only, and the others never with it.
 
-use std::array;
+use super::{gap::Gap, trie::Target};
 
-use super::trie::Target;
-
-/// A longer gap is not remembered.
-const GAP: usize = 32;
-const WORDS: usize = GAP / 8;
 /// Objects with more members are rare, and some grow without end (maps from ids): the rest goes without.
 const MAX_GAPS: usize = 64;
 
 /// The gaps of one object, by place.
 #[derive(Default)]
 pub(super) struct Order {
-    gaps: Vec<Gap>,
+    gaps: Vec<(Gap, Target)>,
 }
 
 /// What a gap that was seen before says about the member after it.
@@ -33,29 +28,20 @@ pub(super) struct Expected {
     pub next: usize,
 }
 
-struct Gap {
-    /// The gap, then zeros.
-    words: [u64; WORDS],
-    /// All ones for each byte of the gap.
-    mask: [u64; WORDS],
-    length: usize,
-    target: Target,
-}
-
 impl Order {
     /// Whether `rest`, which begins where the value before ended, begins with the gap known for that place or the one
     /// after it: then a member was left out, and the places go on from there.
     #[inline]
     pub(super) fn expect(&self, place: usize, rest: &[u8]) -> Option<Expected> {
-        let gap = self.gaps.get(place)?;
+        let (gap, target) = self.gaps.get(place)?;
         if gap.begins(rest) {
-            return Some(Expected { length: gap.length, target: gap.target, next: place + 1 });
+            return Some(Expected { length: gap.length(), target: *target, next: place + 1 });
         }
         if place == 0 {
             return None; // the gaps in the other places begin with a comma
         }
-        let gap = self.gaps.get(place + 1).filter(|gap| gap.begins(rest))?;
-        Some(Expected { length: gap.length, target: gap.target, next: place + 2 })
+        let (gap, target) = self.gaps.get(place + 1).filter(|(gap, _)| gap.begins(rest))?;
+        Some(Expected { length: gap.length(), target: *target, next: place + 2 })
     }
 
     /// Remembers a gap that the grammar has passed.
@@ -63,74 +49,20 @@ impl Order {
         if place >= MAX_GAPS {
             return;
         }
-        let gap = Gap::new(gap, target);
+        let known = (Gap::new(gap), target);
         match self.gaps.get_mut(place) {
-            Some(known) => *known = gap,
+            Some(before) => *before = known,
             // Every place is learned in its turn, so that this one is the next.
-            None => self.gaps.push(gap),
+            None => self.gaps.push(known),
         }
     }
-}
-
-impl Gap {
-    fn new(gap: &[u8], target: Target) -> Self {
-        let (words, mask) = if gap.len() <= GAP {
-            let mask = array::from_fn(|word| first_bytes(gap.len().saturating_sub(8 * word)));
-            (words(&padded(gap)), mask)
-        } else {
-            // Too long to remember, but its place must be taken: with an empty mask these bytes equal nothing.
-            ([1; WORDS], [0; WORDS])
-        };
-        Self { words, mask, length: gap.len(), target }
-    }
-
-    #[inline]
-    fn begins(&self, rest: &[u8]) -> bool {
-        match rest.first_chunk() {
-            Some(chunk) => self.equals(chunk),
-            // No gap has a zero byte, so that the padding never looks like the end of one.
-            None => self.equals(&padded(rest)),
-        }
-    }
-
-    #[inline]
-    fn equals(&self, chunk: &[u8; GAP]) -> bool {
-        let known = self.words.into_iter().zip(self.mask);
-        words(chunk)
-            .into_iter()
-            .zip(known)
-            .fold(0, |different, (word, (known, mask))| different | ((word & mask) ^ known))
-            == 0
-    }
-}
-
-/// At most `GAP` bytes, then zeros.
-fn padded(bytes: &[u8]) -> [u8; GAP] {
-    let mut padded = [0; GAP];
-    if let Some(to) = padded.get_mut(..bytes.len()) {
-        to.copy_from_slice(bytes);
-    }
-    padded
-}
-
-/// All ones in the first `bytes` bytes of a word, or in all eight.
-fn first_bytes(bytes: usize) -> u64 {
-    if bytes < 8 { (1 << (8 * bytes)) - 1 } else { u64::MAX }
-}
-
-#[inline]
-fn words(bytes: &[u8; GAP]) -> [u64; WORDS] {
-    let mut words = [0; WORDS];
-    for (word, eight) in words.iter_mut().zip(bytes.as_chunks::<8>().0) {
-        *word = u64::from_le_bytes(*eight);
-    }
-    words
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::transform::project::gap::GAP;
 
     fn target(node: usize) -> Target {
         Target { node, inner: false }

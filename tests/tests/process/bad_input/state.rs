@@ -9,7 +9,7 @@ use super::FROM_GENERATOR;
 /// A folder after a run of many commits, and the largest segment of its changelog.
 fn with_state() -> (Folder, PathBuf) {
     let config = FROM_GENERATOR.replace("records = 300", "records = 300, batch_records = 10");
-    let folder = Folder::with(&format!("{config}sink = {{ url = \"discard:\" }}"));
+    let folder = Folder::with(&format!("{config}commit_interval = \"0s\"\nsink = {{ url = \"discard:\" }}"));
     folder.run(&["run"]).assert(0, &["nothing lost: 300 consumed"]);
     let files = std::fs::read_dir(folder.path(".millstream/state/p")).expect("a folder of state");
     let files = files.map(|file| file.expect("a file").path());

@@ -57,6 +57,30 @@ fn agrees_with_serde_json_on_generated_and_damaged_documents() {
     assert!(found > accepted / 2, "{found} fields found in {accepted} documents");
 }
 
+/// A shape that was learned is tried on documents that differ from it by one byte, anywhere.
+#[test]
+fn agrees_with_serde_json_on_every_byte_of_a_known_shape() {
+    let mut both = Both::new(&fields());
+    for sound in [
+        r#"{"id":"x","a":{"b":{"c":[1,{"x":null}]}, "0":-1.5e3},"zz":{ },"b" : true,"a/b":"\u00e9\n","":""}"#,
+        r#"{"a":[{"x":1},{"x":[]}],"registered_date_of_this_user_account":"2020","id":1,"id":{"id":2}, "é":"é"}"#,
+        r#" { "a" : { } , "a" : 7 , "c":[[0,{"b":"y"}]], "x":{"-":false},"m~n":{"a":[ ]},"deep":{"deep":{"deep":0}}} "#,
+    ] {
+        for at in 0..sound.len() {
+            for byte in *b"\"\\{}[],: 0a\n" {
+                let mut record = sound.as_bytes().to_vec();
+                record[at] = byte;
+                both.check(sound.as_bytes());
+                both.check(&record);
+                record.insert(at, byte);
+                both.check(&record);
+                record.drain(at..at + 2);
+                both.check(&record);
+            }
+        }
+    }
+}
+
 #[test]
 fn agrees_with_serde_json_on_numbers() {
     let mut both = Both::new(&[field("/n", Want::Text), field("/m", Want::Kind)]);
