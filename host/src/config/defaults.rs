@@ -16,7 +16,7 @@ pub const BATCH_RECORDS: usize = 4096;
 /// A batch and what is made of it stay in a core's cache from stage to stage.
 pub const BATCH_BYTES: usize = 512 << 10;
 /// The cost of an fsync vanishes per record, and nobody waits for a commit: rows are in the sink before it.
-pub const COMMIT_INTERVAL: Duration = Duration::from_millis(2);
+pub const COMMIT_INTERVAL: Duration = Duration::from_millis(5);
 pub const MAX_COMMIT_INTERVAL: Duration = Duration::from_secs(1);
 /// Short enough not to be noticed, long enough to fill batches from a busy topic.
 pub const LINGER: Duration = Duration::from_millis(5);

@@ -1,6 +1,6 @@
 //! Dead letters: the original record, untouched, with headers that say what happened to it.
 
-use std::time::SystemTime;
+use std::{sync::Arc, time::SystemTime};
 
 use crate::{
     record::{Batch, HeaderWriter},
@@ -20,11 +20,16 @@ pub(super) struct Letter<'a> {
     pub attempt: u64,
 }
 
-/// Makes the batch for the dead-letter sink. Headers that the record had come first, ours last.
-pub(super) fn letters<'a>(pipeline: &str, source: &Batch, letters: impl Iterator<Item = Letter<'a>>) -> WriteBatch {
+/// Makes the batch for the dead-letter sink, of records of one topic, each with the batch that it was read in. Headers that
+/// the record had come first, ours last.
+pub(super) fn letters<'a>(
+    pipeline: &str,
+    topic: Arc<str>,
+    letters: impl Iterator<Item = (&'a Batch, Letter<'a>)>,
+) -> WriteBatch {
     let now = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
-    let mut batch = Batch::new(source.topic.clone());
-    for letter in letters {
+    let mut batch = Batch::new(topic);
+    for (source, letter) in letters {
         let record = source.record(letter.origin as usize);
         batch.values.push_opt(record.value);
         batch.keys.push_opt(record.key);

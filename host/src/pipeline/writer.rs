@@ -1,33 +1,38 @@
 //! The writer: makes what the stages decided durable, in the one order that loses nothing.
 //!
 //! First the sink acknowledges every row, or refuses it for good. Then the dead-letter sink acknowledges every rejected and
-//! refused record. Then one frame of the changelog takes positions, totals and state writes, of several batches where they
-//! come fast (`group`). Last, the source is told, as a hint. A failed attempt sends the same rows again; it never runs a
-//! stage again.
+//! refused record. Then one frame of the changelog takes positions, totals and state writes. Last, the source is told, as a
+//! hint. A failed attempt sends the same rows again; it never runs a stage again.
+//!
+//! The first step is here, one batch after the other. What comes behind it (`commits`) is taken by several batches together
+//! where they come fast (`group`), while the sink goes on with the next ones.
 
+mod commits;
 mod group;
 
 use std::{
+    pin::pin,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use tokio::{sync::mpsc, time::timeout_at};
+use tokio::sync::{mpsc, oneshot};
 
-use self::group::{Group, Written};
+use self::{
+    commits::{Commits, Step},
+    group::Written,
+};
 use super::{
     Meter, Stop,
-    dead_letter::{Letter, letters, sink_author},
     deliver::{Abandoned, Delivery},
     ledger::{Ledger, LedgerError},
     standing::Standing,
     worker::{Made, Task},
 };
-use crate::{
-    sink::WriteBatch,
-    source::Committer,
-    transform::{Author, Processed},
-};
+use crate::{source::Committer, transform::Processed};
+
+/// Batches that are written and wait until those before them are committed.
+const WRITTEN_AHEAD: usize = 8;
 
 pub(super) struct Writer {
     pub pipeline: Arc<str>,
@@ -55,123 +60,106 @@ pub(super) enum Ended {
 
 impl Writer {
     /// Writes until there is no more.
-    pub async fn run(mut self, mut made: mpsc::Receiver<Made>) -> Result<(), Ended> {
-        let mut group = Group::default();
-        let mut result = self.write_all(&mut made, &mut group).await;
-        if !matches!(result, Err(Ended::Ledger(_))) {
-            // What is acknowledged is committed, whatever became of the batch behind it.
-            let committed = self.commit(&mut group).await;
-            result = result.and(committed);
-        }
-        self.sink.close().await;
-        self.dead_letters.close().await;
+    pub async fn run(self, mut made: mpsc::Receiver<Made>) -> Result<(), Ended> {
+        let (steps, coming) = mpsc::channel(WRITTEN_AHEAD);
+        let mut rows = Rows { sink: self.sink, stop: self.stop.clone(), steps };
+        let mut commits = Commits {
+            pipeline: self.pipeline,
+            sink: rows.sink.url.clone(),
+            dead_letters: self.dead_letters,
+            ledger: self.ledger,
+            committer: self.committer,
+            meter: self.meter,
+            standing: self.standing,
+            tasks: self.tasks,
+            stop: self.stop,
+            interval: self.commit_interval,
+        };
+        let result = {
+            let mut committing = pin!(commits.run(coming));
+            let mut writing = pin!(async move {
+                let written = rows.write_all(&mut made).await;
+                drop(rows.steps);
+                rows.sink.close().await;
+                written
+            });
+            tokio::select! {
+                committed = &mut committing => match committed {
+                    Ok(()) => writing.await,
+                    // Nothing that is written would be committed.
+                    Err(ended) => Err(ended),
+                },
+                // What is acknowledged is committed, whatever became of the batch behind it.
+                written = &mut writing => committing.await.and(written),
+            }
+        };
+        commits.dead_letters.close().await;
         result
     }
+}
 
-    async fn write_all(&mut self, made: &mut mpsc::Receiver<Made>, group: &mut Group) -> Result<(), Ended> {
+/// The first step: rows into the sink.
+struct Rows {
+    sink: Delivery,
+    stop: Stop,
+    /// To whoever commits them; closed once that has failed.
+    steps: mpsc::Sender<Step>,
+}
+
+/// Whoever commits has failed, and says why.
+struct Closed;
+
+impl Rows {
+    async fn write_all(&mut self, made: &mut mpsc::Receiver<Made>) -> Result<(), Ended> {
         let mut current = 0;
-        loop {
-            let next = match group.due(self.commit_interval) {
-                None => made.recv().await,
-                Some(due) => match timeout_at(due, made.recv()).await {
-                    Ok(next) => next,
-                    Err(_) => {
-                        self.commit(group).await?;
-                        continue;
-                    }
-                },
-            };
-            match next {
+        while let Some(next) = made.recv().await {
+            let step = match next {
                 // It was judged by a record that the sink has refused since; the worker makes it again.
-                Some(Made::Batch { run, .. }) if run < current => {}
-                Some(Made::Batch { processed, .. }) => current += u64::from(self.write(processed, group).await?),
-                Some(Made::Waited) => self.commit(group).await?,
-                Some(Made::Migrated(migrated)) => {
-                    self.commit(group).await?;
-                    self.ledger.migrated(migrated);
+                Made::Batch { run, .. } if run < current => continue,
+                Made::Batch { processed, .. } => {
+                    let Some(written) = self.write(processed).await? else { return Ok(()) };
+                    current += u64::from(written.has_refused());
+                    Step::Commit(Box::new(written))
                 }
-                Some(Made::TakenOver(owned)) => {
-                    self.commit(group).await?;
-                    let grown = self.ledger.take_over(owned);
-                    self.meter.taken_over(&grown);
-                }
-                None => return Ok(()),
+                Made::Waited => Step::Now,
+                Made::Migrated(migrated) => Step::Migrated(migrated),
+                Made::TakenOver(owned) => Step::TakenOver(owned),
+            };
+            if self.steps.send(step).await.is_err() {
+                break;
             }
         }
+        Ok(())
     }
 
-    /// Writes a batch, to be committed with its group. Returns whether what is behind it has to run again.
-    async fn write(&mut self, mut batch: Processed, group: &mut Group) -> Result<bool, Ended> {
-        let is_replay = batch.write.source.letters.is_some();
+    /// Writes a batch; `None` where it could not be committed anyway.
+    async fn write(&mut self, mut batch: Processed) -> Result<Option<Written>, Ended> {
         let expires = self.sink.sink.lifetime().is_some();
-        if expires && !is_replay {
-            self.intend(&mut batch).await?;
+        if expires && batch.write.source.letters.is_none() && self.intend(&mut batch).await.is_err() {
+            return Ok(None);
         }
-        fail::fail_point!(&format!("{}/before-sink", self.pipeline));
+        fail::fail_point!(&format!("{}/before-sink", self.sink.pipeline));
         let begun = Instant::now();
         let delivered = self.sink.deliver(&batch.write, &mut self.stop).await.map_err(Ended::Abandoned)?;
         let took = begun.elapsed();
-        let refused: Vec<(u32, String)> = delivered
-            .refused
-            .iter()
-            .map(|failure| {
-                let origin = batch.write.rows.get(failure.row as usize).map_or(0, |row| row.origin);
-                (origin, format!("{}: {}", failure.code, failure.detail))
-            })
-            .collect();
-        fail::fail_point!(&format!("{}/after-sink", self.pipeline));
-        let author = sink_author(&self.sink.url);
-        self.dead_letter(&batch, &refused, &author, delivered.attempts).await?;
-        fail::fail_point!(&format!("{}/before-frame", self.pipeline));
-        let again = !refused.is_empty();
-        group.add(Written::new(batch, refused, took));
-        // What was refused sends batches back, what expires is intended batch by batch, and whoever replays waits for each.
-        if again || expires || is_replay || group.is_full(self.commit_interval) || !self.ledger.groups() {
-            self.commit(group).await?;
-        }
-        Ok(again)
+        let refused = delivered.refused.iter().map(|failure| {
+            let origin = batch.write.rows.get(failure.row as usize).map_or(0, |row| row.origin);
+            (origin, format!("{}: {}", failure.code, failure.detail))
+        });
+        let refused = refused.collect();
+        fail::fail_point!(&format!("{}/after-sink", self.sink.pipeline));
+        Ok(Some(Written::new(batch, refused, delivered.attempts, took)))
     }
 
     /// Where rows expire: says before the first write of a batch that it may happen, and, of a batch that may have been
     /// written before a crash, when.
-    async fn intend(&mut self, batch: &mut Processed) -> Result<(), Ended> {
-        let replay = self.ledger.replay();
-        if replay.is_empty() {
-            let intended = self.ledger.intend(&batch.positions, super::now_ms()).await;
-            return match intended {
-                Ok(()) => Ok(()),
-                // Only a hint, and the commit complains of whatever is wrong here.
-                Err(error) if error.is_retryable() => Ok(()),
-                Err(error) => Err(Ended::Ledger(error)),
-            };
+    async fn intend(&mut self, batch: &mut Processed) -> Result<(), Closed> {
+        let (answer, answered) = oneshot::channel();
+        let step = Step::Intend { positions: batch.positions.clone(), answer };
+        self.steps.send(step).await.map_err(|_| Closed)?;
+        if let Some(replay) = answered.await.map_err(|_| Closed)? {
+            Arc::make_mut(&mut batch.write).replay = Some(Arc::new(replay));
         }
-        Arc::make_mut(&mut batch.write).replay = Some(Arc::new(replay));
         Ok(())
-    }
-
-    /// Writes the dead letters of a batch.
-    async fn dead_letter(
-        &mut self,
-        batch: &Processed,
-        refused: &[(u32, String)],
-        sink: &Author,
-        attempt: u64,
-    ) -> Result<(), Ended> {
-        if batch.rejected.is_empty() && refused.is_empty() {
-            return Ok(());
-        }
-        let nobody = Author::default();
-        let rejected = batch.rejected.iter().map(|rejected| Letter {
-            origin: rejected.origin,
-            author: batch.authors.get(rejected.stage).unwrap_or(&nobody),
-            reason: &rejected.reason,
-            attempt: 0,
-        });
-        let refused = refused.iter().map(|(origin, reason)| Letter { origin: *origin, author: sink, reason, attempt });
-        let all = rejected.chain(refused);
-        self.meter.dead_letters(&batch.write.source, all.clone());
-        let letters = letters(&self.pipeline, &batch.write.source, all);
-        let letters: Arc<WriteBatch> = Arc::new(letters);
-        self.dead_letters.deliver_all(&letters, &mut self.stop).await.map_err(Ended::Abandoned)
     }
 }

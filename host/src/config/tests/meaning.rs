@@ -73,7 +73,7 @@ fn what_is_left_out_has_its_default() {
     let SourceConfig { batch_records, batch_bytes, linger, trigger, .. } = pipeline.source;
     assert_eq!((batch_records, batch_bytes, linger, trigger), (4096, 512 << 10, Duration::from_millis(5), None));
     assert_eq!((pipeline.run_for, pipeline.until_caught_up), (None, false));
-    assert_eq!(pipeline.commit_interval, Duration::from_millis(2));
+    assert_eq!(pipeline.commit_interval, Duration::from_millis(5));
     assert_eq!(pipeline.sink.timeout, Duration::from_secs(30));
     assert!(pipeline.stages.is_empty());
 }

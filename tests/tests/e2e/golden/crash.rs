@@ -42,7 +42,7 @@ async fn check_with(case: &str, commit_interval: Duration) {
             let (dies, report) = life(specs.clone(), step, batches).await;
             if !dies {
                 let steps =
-                    if alone || !matches!(step, "mid-frame" | "after-frame") { inputs.len() } else { batch_records };
+                    if alone || matches!(step, "before-sink" | "after-sink") { inputs.len() } else { batch_records };
                 assert!(batches >= steps.div_ceil(batch_records), "{case} never came to {step} of batch {batches}");
                 break;
             }
@@ -54,9 +54,13 @@ async fn check_with(case: &str, commit_interval: Duration) {
             // Only between the dead letters and the frame that commits them can a crash repeat some: those of a batch, or of
             // those that were to be committed together.
             let most = match step {
-                "mid-frame" if !alone => inputs.len(),
-                "before-frame" | "mid-frame" => batch_records * if alone { 1 } else { batches + 1 },
-                "before-sink" | "after-sink" if !alone => batch_records * batches,
+                "before-frame" | "mid-frame" => {
+                    if alone {
+                        batch_records
+                    } else {
+                        inputs.len()
+                    }
+                }
                 _ => 0,
             };
             assert!(repeated <= most, "{case}: {repeated} dead letters are there again after a crash at {step}");
