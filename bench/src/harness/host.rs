@@ -12,7 +12,8 @@ use xtask::shell;
 
 use crate::data::Truth;
 
-const PLUGINS: [&str; 3] = ["format-user", "validate", "dedup"];
+/// Folders of crates; the last one is the cookbook's, which parses and writes each record anew in the sandbox.
+const PLUGINS: [&str; 4] = ["plugins/format-user", "plugins/validate", "plugins/dedup", "docs/cookbook/mask"];
 
 /// The stages of the shipped pipeline that stores users.
 pub const STORE: &str = "\
@@ -29,6 +30,13 @@ config = { key = \"id\", format = \"uuid\", ttl = \"12h\" }
 pub const VALIDATE: &str = "\
 [[pipeline.stage]]
 plugin = \"../plugins/validate.wasm\"
+";
+
+/// A stage that takes far longer than reading its records does.
+pub const MASK: &str = "\
+[[pipeline.stage]]
+plugin = \"../plugins/mask.wasm\"
+config = { fields = [\"email\", \"phone\", \"cell\"], keep = 3 }
 ";
 
 /// The stage that formats users.
@@ -57,10 +65,10 @@ impl Host {
         for made in [&plugins, &home] {
             fs::create_dir_all(made).with_context(|| format!("cannot make {}", made.display()))?;
         }
-        for name in PLUGINS {
+        for folder in PLUGINS.map(Path::new) {
             let mut build = Command::new(&binary);
-            build.args(["plugin", "build"]).arg(shell::workspace().join("plugins").join(name));
-            build.arg("--out").arg(plugins.join(name).with_extension("wasm"));
+            build.args(["plugin", "build"]).arg(shell::workspace().join(folder));
+            build.arg("--out").arg(plugins.join(folder.file_name().unwrap_or_default()).with_extension("wasm"));
             shell::read(&mut build)?;
         }
         Ok(Self { binary, folder: home })

@@ -1,4 +1,4 @@
-//! What the host allocates for a record: in the stages alone, and on the whole way from a file to nothing.
+//! What the host allocates and copies for a record: in the stages alone, and on the whole way from a file to nothing.
 //!
 //! The allocator of this program counts. What a start costs is left out: the same is done with fewer and with more records,
 //! and the difference counts. librdkafka and guests have allocators of their own, which are not seen here.
@@ -18,7 +18,7 @@ use millstream::{
 use millstream_bench::fixture::{self, BATCH_RECORDS, Shipped};
 use xtask::dataset;
 
-use crate::{alone, compare};
+use crate::{alone, compare, copies};
 
 /// How state grows, and when its tables double, is part of it.
 const PERCENT: f64 = 5.0;
@@ -66,29 +66,33 @@ fn count(bytes: usize) {
     BYTES.fetch_add(bytes as u64, Ordering::Relaxed);
 }
 
-/// Allocations, and bytes of them, so far.
-fn so_far() -> [u64; 2] {
-    [ALLOCATIONS.load(Ordering::Relaxed), BYTES.load(Ordering::Relaxed)]
+/// Allocations, bytes of them, and bytes copied.
+type Counts = [u64; 3];
+
+/// So far.
+fn so_far() -> Counts {
+    [ALLOCATIONS.load(Ordering::Relaxed), BYTES.load(Ordering::Relaxed), copies::so_far()]
 }
 
 #[test]
-fn the_host_allocates_no_more_for_a_record_than_it_did() {
+fn the_host_allocates_and_copies_no_more_for_a_record_than_it_did() {
     let _alone = alone();
     let mut counted = BTreeMap::new();
-    let mut note = |what: &str, [allocations, bytes]: [f64; 2]| {
+    let mut note = |what: &str, [allocations, bytes, copied]: [f64; 3]| {
         counted.insert(format!("{what}: allocations"), (allocations * 1e3).round() / 1e3);
         counted.insert(format!("{what}: bytes"), bytes.round());
+        counted.insert(format!("{what}: bytes copied"), copied.round());
     };
     note("validate and dedup", stages(&Shipped::STORE, fixture::users(WARM_UP + MEASURED)));
     note("format-user", stages(&[Shipped::FormatUser], fixture::documents(WARM_UP + MEASURED)));
     let [fewer, more] = [FEWER, MORE].map(pipeline);
     let records = (MORE - FEWER) as f64;
-    note("file to discard", [0, 1].map(|i| more[i].saturating_sub(fewer[i]) as f64 / records));
+    note("file to discard", [0, 1, 2].map(|i| more[i].saturating_sub(fewer[i]) as f64 / records));
     compare("allocated per record", &counted, PERCENT, false);
 }
 
 /// Per record, once everything has grown to its size.
-fn stages(stages: &[Shipped], batches: Vec<std::sync::Arc<millstream::record::Batch>>) -> [f64; 2] {
+fn stages(stages: &[Shipped], batches: Vec<std::sync::Arc<millstream::record::Batch>>) -> [f64; 3] {
     let mut chain = fixture::chain(&PluginEngine::new().unwrap(), stages).unwrap();
     let mut before = so_far();
     for (number, batch) in batches.into_iter().enumerate() {
@@ -98,11 +102,11 @@ fn stages(stages: &[Shipped], batches: Vec<std::sync::Arc<millstream::record::Ba
         chain.run(batch).unwrap();
     }
     let after = so_far();
-    [0, 1].map(|i| (after[i] - before[i]) as f64 / (MEASURED * BATCH_RECORDS) as f64)
+    [0, 1, 2].map(|i| (after[i] - before[i]) as f64 / (MEASURED * BATCH_RECORDS) as f64)
 }
 
 /// In all, by a pipeline that reads so many records from a file.
-fn pipeline(records: u64) -> [u64; 2] {
+fn pipeline(records: u64) -> Counts {
     let folder = tempfile::tempdir().unwrap();
     let lines: String = dataset::records(records, 1).flat_map(|(line, _)| [line, "\n".to_owned()]).collect();
     std::fs::write(folder.path().join("users.ndjson"), lines).unwrap();
@@ -116,7 +120,7 @@ fn pipeline(records: u64) -> [u64; 2] {
     let reports = runtime.block_on(async { Host::start(specs).wait().await });
     let after = so_far();
     assert_eq!(reports[0].figures.totals.consumed, records);
-    [0, 1].map(|i| after[i] - before[i])
+    [0, 1, 2].map(|i| after[i] - before[i])
 }
 
 fn configuration() -> String {

@@ -1,10 +1,11 @@
-//! Counts that noise does not move: how much each shipped plugin executes for a record, and what the host allocates.
+//! Counts that noise does not move: how much each shipped plugin executes for a record, and what the host allocates and copies.
 //!
 //! They are compared with `counts.json`. Where a change is meant to move them, record them anew, and commit the file:
 //! `MILLSTREAM_RECORD=1 cargo test -p millstream-bench --test counts`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod allocations;
+mod copies;
 mod fuel;
 
 use std::{

@@ -47,7 +47,7 @@ pub const SETTINGS: &[Setting] = &[
     row("state", Place::Pipeline, ALL, T::Table, D::Words("files below `data_dir`"), "keeps state and positions in a topic, so that they move with the partitions of a `kafka:` source from host to host"),
     row("probation", Place::Pipeline, ALL, T::Table, D::Words("the defaults below"), "when a version that was swapped in is put back"),
     row("workers", Place::Pipeline, ALL, T::Count("threads", 1, d::MAX_WORKERS), D::Words("one per core, at most `8`"), "threads that parse records and run the stages that keep nothing; those that do run on one, in order"),
-    row("commit_interval", Place::Pipeline, ALL, T::Time(std::time::Duration::ZERO, d::MAX_COMMIT_INTERVAL), D::Time(d::COMMIT_INTERVAL), "how long batches that are written may wait to be committed together; `\"0s\"` commits each alone, so that a crash repeats one at most"),
+    row("commit_interval", Place::Pipeline, ALL, T::Time(std::time::Duration::ZERO, d::MAX_COMMIT_INTERVAL), D::Time(d::COMMIT_INTERVAL), "how long batches that are written may wait to be committed together; `\"0s\"` commits each alone, before the next one is written, so that a crash repeats one at most"),
     row("for", Place::Pipeline, ALL, T::Time(d::MIN_TIME, d::MAX_RUN), D::Words("without end"), "ends the pipeline after that time; with `until` a pipeline that has not got there by then has failed"),
     row("until", Place::Pipeline, ALL, T::OneOf(&["caught-up"]), D::Words("without end"), "`\"caught-up\"`: ends the pipeline once it has handled all there was"),
     row("schedule", Place::Pipeline, ALL, T::Text, D::Words("runs at once"), "runs at these times, as cron has them: minute, hour, day, month, day of week (`\"*/5 * * * *\"`); each run ends by `for` or `until`"),

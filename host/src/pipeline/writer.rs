@@ -45,7 +45,8 @@ pub(super) struct Writer {
     /// To the worker: what is durable.
     pub tasks: mpsc::UnboundedSender<Task>,
     pub stop: Stop,
-    /// Longest time for which what is written waits to be committed together with more.
+    /// Longest time for which what is written waits to be committed together with more; if none at all, nothing more is
+    /// written meanwhile either.
     pub commit_interval: Duration,
 }
 
@@ -62,7 +63,8 @@ impl Writer {
     /// Writes until there is no more.
     pub async fn run(self, mut made: mpsc::Receiver<Made>) -> Result<(), Ended> {
         let (steps, coming) = mpsc::channel(WRITTEN_AHEAD);
-        let mut rows = Rows { sink: self.sink, stop: self.stop.clone(), steps };
+        let one_by_one = self.commit_interval.is_zero();
+        let mut rows = Rows { sink: self.sink, stop: self.stop.clone(), steps, one_by_one };
         let mut commits = Commits {
             pipeline: self.pipeline,
             sink: rows.sink.url.clone(),
@@ -104,6 +106,8 @@ struct Rows {
     stop: Stop,
     /// To whoever commits them; closed once that has failed.
     steps: mpsc::Sender<Step>,
+    /// Whether each batch is committed before the next one is written.
+    one_by_one: bool,
 }
 
 /// Whoever commits has failed, and says why.
@@ -121,15 +125,22 @@ impl Rows {
                     current += u64::from(written.has_refused());
                     Step::Commit(Box::new(written))
                 }
-                Made::Waited => Step::Now,
+                Made::Waited => Step::Now(None),
                 Made::Migrated(migrated) => Step::Migrated(migrated),
                 Made::TakenOver(owned) => Step::TakenOver(owned),
             };
-            if self.steps.send(step).await.is_err() {
+            if self.steps.send(step).await.is_err() || (self.one_by_one && self.committed().await.is_err()) {
                 break;
             }
         }
         Ok(())
+    }
+
+    /// Waits until all that is written is committed.
+    async fn committed(&mut self) -> Result<(), Closed> {
+        let (waiter, waiting) = oneshot::channel();
+        self.steps.send(Step::Now(Some(waiter))).await.map_err(|_| Closed)?;
+        waiting.await.map_err(|_| Closed)
     }
 
     /// Writes a batch; `None` where it could not be committed anyway.

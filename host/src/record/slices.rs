@@ -62,18 +62,12 @@ impl Slices {
         }
     }
 
-    /// Appends all items of another list; gives the index of the first of them. An empty list takes the other one's memory.
-    pub fn append(&mut self, other: Self) -> usize {
-        let first = self.len();
-        if self.is_empty() {
-            *self = other;
-            return first;
-        }
-        let bytes = self.data.len() as u32;
+    /// Appends all items of another list.
+    pub fn extend(&mut self, other: &Self) {
+        let (first, bytes) = (self.len() as u32, self.data.len() as u32);
         self.data.extend_from_slice(&other.data);
         self.ends.extend(other.ends.iter().map(|end| bytes + end));
-        self.nulls.extend(other.nulls.iter().map(|item| first as u32 + item));
-        first
+        self.nulls.extend(other.nulls.iter().map(|item| first + item));
     }
 
     /// The buffer, to append the bytes of the next item to; `seal` then ends the item.
@@ -218,9 +212,9 @@ mod tests {
             slices
         };
         let mut all = Slices::default();
-        assert_eq!(all.append(list(&[Some(b"a"), None])), 0);
-        assert_eq!(all.append(list(&[None, Some(b"bc"), Some(b"")])), 2);
-        assert_eq!(all.append(Slices::default()), 5);
+        all.extend(&list(&[Some(b"a"), None]));
+        all.extend(&list(&[None, Some(b"bc"), Some(b"")]));
+        all.extend(&Slices::default());
         assert_eq!(all, list(&[Some(b"a"), None, None, Some(b"bc"), Some(b"")]));
     }
 

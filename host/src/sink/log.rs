@@ -143,7 +143,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut sink = sink(folder.path(), Duration::from_secs(5)).await;
         let mut batch = batch();
-        batch.made.push(b"made");
+        batch.made.append([&b"made"[..]].into_iter().collect());
         batch.rows[1] = Row { origin: 1, value: Text::Made(0), key: Text::Source };
         batch.rows[2] = Row { origin: 2, value: Text::Null, key: Text::Source };
         assert_eq!(sink.write(&Arc::new(batch), &[0, 1, 2]).await, []);

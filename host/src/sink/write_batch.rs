@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::record::{Batch, Columns, Headers, Record, Replay, Slices};
+use crate::record::{Batch, Columns, Headers, Made, Record, Replay};
 
 /// Which bytes a row's key or value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +44,7 @@ pub struct WriteBatch {
     /// The rows.
     pub rows: Vec<Row>,
     /// Keys and values that a stage made.
-    pub made: Slices,
+    pub made: Made,
     /// The fields that the sink asked for, one item per row of this batch.
     pub columns: Columns,
     /// What may have been written before a crash.
@@ -56,7 +56,7 @@ impl WriteBatch {
     pub fn whole(source: Batch) -> Self {
         let rows = (0..source.len() as u32).map(|origin| Row { origin, value: Text::Source, key: Text::Source });
         let rows = rows.collect();
-        Self { source: Arc::new(source), rows, made: Slices::default(), columns: Columns::default(), replay: None }
+        Self { source: Arc::new(source), rows, made: Made::default(), columns: Columns::default(), replay: None }
     }
 
     /// Number of rows.

@@ -5,7 +5,7 @@ use std::{ops::Range, sync::Arc};
 
 use super::project::Projector;
 use crate::{
-    record::{Batch, Column, Columns, Slices},
+    record::{Batch, Column, Columns, Made},
     sink::{Row, Text},
 };
 
@@ -14,7 +14,7 @@ pub(super) struct Work {
     pub batch: Arc<Batch>,
     pub rows: Vec<Row>,
     /// Values and keys that stages made.
-    pub made: Slices,
+    pub made: Made,
     /// The chain's fields, one item per row; those that nobody looks at any more may be empty.
     pub columns: Columns,
 }
@@ -69,7 +69,7 @@ impl Work {
                 projector.project(batch.values.get_opt(row), &mut columns);
             }
         }
-        Self { batch, rows, made: Slices::default(), columns }
+        Self { batch, rows, made: Made::default(), columns }
     }
 
     /// The row's value.
@@ -189,8 +189,8 @@ mod tests {
                         0 => next.keep(row),
                         1 => {}
                         _ => {
-                            work.made.push(format!(r#"{{"a":{row}}}"#).as_bytes());
-                            let made = Text::Made((work.made.len() - 1) as u32);
+                            let value = format!(r#"{{"a":{row}}}"#);
+                            let made = Text::Made(work.made.append([value.as_bytes()].into_iter().collect()) as u32);
                             next.add(Row { value: made, ..work.rows[row] });
                         }
                     }

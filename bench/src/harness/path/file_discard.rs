@@ -27,7 +27,7 @@ pub fn measure(plan: &Plan, host: &Host, _: &Engines) -> Result<Report> {
     let (_, printed) = measure::run(native::command(&["file", &input])?, LONGEST)?;
     let truth = truth(&serde_json::from_str(&printed)?);
     let millstream = || -> Result<Figures> {
-        let (used, summary) = measure::run(host.command(&config(&documents, ""), &["--until", "caught-up"])?, LONGEST)?;
+        let (used, summary) = measure::run(host.command(&config(&documents), &["--until", "caught-up"])?, LONGEST)?;
         host::check(&summary, &truth)?;
         Ok(figures(&used, records))
     };
@@ -75,13 +75,16 @@ pub(super) fn truth(counts: &Value) -> data::Truth {
     truth
 }
 
-/// The whole chain, with further settings of the pipeline.
-pub(super) fn config(documents: &Path, more: &str) -> String {
+/// The whole chain.
+fn config(documents: &Path) -> String {
+    config_with(documents, "", &format!("{}\n{}", host::FORMAT, host::STORE))
+}
+
+/// A pipeline with these stages, and with further settings.
+pub(super) fn config_with(documents: &Path, more: &str, stages: &str) -> String {
     format!(
         "[[pipeline]]\nname = \"bench\"\ndead_letters = {{ url = \"discard:\" }}\n{more}\n\
-         [pipeline.source]\nurl = \"file:{}\"\n\n{}\n{}\n[pipeline.sink]\nurl = \"discard:\"\n",
+         [pipeline.source]\nurl = \"file:{}\"\n\n{stages}\n[pipeline.sink]\nurl = \"discard:\"\n",
         documents.display(),
-        host::FORMAT,
-        host::STORE
     )
 }

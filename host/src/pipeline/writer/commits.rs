@@ -36,8 +36,8 @@ const MAX_COMMIT_DELAY: Duration = Duration::from_secs(5);
 pub(super) enum Step {
     /// Commit a batch whose rows are acknowledged.
     Commit(Box<Written>),
-    /// Commit all that came so far.
-    Now,
+    /// Commit all that came so far, and say so to whoever waits for it.
+    Now(Option<oneshot::Sender<()>>),
     /// Say that rows up to there are about to be written; answered with what may have been before, if anything.
     Intend { positions: Positions, answer: oneshot::Sender<Option<Replay>> },
     /// See [`Made::Migrated`](crate::pipeline::worker::Made::Migrated).
@@ -69,7 +69,7 @@ impl Commits {
                 None => steps.recv().await,
                 Some(due) => match timeout_at(due, steps.recv()).await {
                     Ok(next) => next,
-                    Err(_) => Some(Step::Now),
+                    Err(_) => Some(Step::Now(None)),
                 },
             };
             match next {
@@ -81,7 +81,11 @@ impl Commits {
                         self.commit(&mut group).await?;
                     }
                 }
-                Some(Step::Now) => self.commit(&mut group).await?,
+                Some(Step::Now(waiter)) => {
+                    self.commit(&mut group).await?;
+                    // It may have ended.
+                    waiter.map(|waiter| waiter.send(()));
+                }
                 Some(Step::Intend { positions, answer }) => {
                     self.commit(&mut group).await?;
                     // Whoever asked may have ended.

@@ -108,7 +108,7 @@ fn a_folder_that_cannot_be_written_to_is_named_with_what_can_be_done() {
 fn a_full_disk_is_waited_out_and_nothing_is_lost() {
     let folder = Folder::with(
         "[host]\ndata_dir = \"small/data\"\n[[pipeline]]\nname = \"p\"\ndead_letters = { url = \"file:dead.jsonl\" }\n\
-         source = { url = \"generator:users\", rate = 20000, batch_records = 100, records = 60000 }\n\
+         commit_interval = \"0s\"\nsource = { url = \"generator:users\", rate = 20000, batch_records = 100, records = 60000 }\n\
          sink = { url = \"file:out.jsonl\" }\n",
     );
     let mount = "mount -t tmpfs -o size=600k tmpfs small && head -c 572k /dev/zero > small/filler";
