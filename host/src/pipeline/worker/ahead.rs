@@ -55,6 +55,20 @@ impl Worker {
         Ok(())
     }
 
+    /// Takes in what lanes have begun and what is durable, before anything else that has come: batches in front of it would
+    /// find no lane free.
+    pub(super) fn catch_up(&mut self) -> Result<(), WorkerError> {
+        while let Ok(task) = self.parts.tasks.try_recv() {
+            match task {
+                Task::Begun(begun) => self.begun(*begun),
+                Task::LaneGone => return Err(WorkerError::LaneGone),
+                Task::Committed { refused } => self.committed(&refused)?,
+                later => self.waiting.push_back(later),
+            }
+        }
+        self.finish_begun()
+    }
+
     /// Notes what a lane made of a batch. The stages may have been swapped since; then the batch was taken back.
     pub(super) fn begun(&mut self, ahead: Ahead) {
         let Ahead { number, head, begun } = ahead;

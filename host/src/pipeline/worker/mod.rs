@@ -198,6 +198,7 @@ impl Worker {
         // What has to wait until nothing is under way; while it waits, later batches do.
         let mut barrier: Option<Task> = None;
         loop {
+            self.catch_up()?;
             if self.under_way.is_empty()
                 && self.ahead.is_empty()
                 && let Some(due) = barrier.take()
