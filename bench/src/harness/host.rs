@@ -32,11 +32,17 @@ pub const VALIDATE: &str = "\
 plugin = \"../plugins/validate.wasm\"
 ";
 
-/// A stage that takes far longer than reading its records does.
+/// Stages that take far longer than reading their records does.
 pub const MASK: &str = "\
 [[pipeline.stage]]
+name = \"mask\"
 plugin = \"../plugins/mask.wasm\"
-config = { fields = [\"email\", \"phone\", \"cell\"], keep = 3 }
+config = { fields = [\"email\", \"phone\"], keep = 3 }
+
+[[pipeline.stage]]
+name = \"mask-more\"
+plugin = \"../plugins/mask.wasm\"
+config = { fields = [\"cell\", \"nat\"] }
 ";
 
 /// The stage that formats users.

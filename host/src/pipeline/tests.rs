@@ -132,6 +132,7 @@ struct Run {
 /// One life of a pipeline: restores, reads the batches from where it left off, and ends.
 async fn live(folder: &Path, batches: Vec<Arc<Batch>>, sink: FakeSink, dead: FakeSink, stopper: &Stopper) -> Run {
     let mut chain = chain();
+    chain.lend_always();
     let opened = chain.with_states(|states| Changelog::open(folder, Durability::Os, states, 0));
     let (changelog, restored) = opened.unwrap();
     let meter = Meter::new(restored.totals.clone());

@@ -6,7 +6,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, PoisonError},
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use super::{
@@ -70,10 +70,17 @@ pub struct Chain {
     head: usize,
     /// Further instances of these stages, for batches that are begun elsewhere.
     heads: Vec<Head>,
+    /// What they took for the last batches, on average, and what they have to take for one to be lent.
+    head_time: Duration,
+    lending_pays: Duration,
     authors: Arc<[Author]>,
     /// State of stages that are no more, for a version that has them again.
     parked: BTreeMap<String, StageState>,
 }
+
+/// A batch that is begun in less time is finished sooner where it is: what is made of it would have to move from one core's
+/// cache to another's. Measured with two cores: format-user, 0.4 ms for a batch, gained 6 % for 10 % more CPU time.
+const LENDING_PAYS: Duration = Duration::from_micros(500);
 
 /// For each column, the last stage that looks at it; the sink comes after all of them.
 pub(super) type LastUse = Arc<[usize]>;
@@ -99,8 +106,20 @@ impl Chain {
         let keeps = |stage: &Stage| !stage.state().lock().unwrap_or_else(PoisonError::into_inner).names().is_empty();
         let head = stages.iter().position(keeps).unwrap_or(stages.len());
         let last_use = last_use(&stages, &fields, &[]);
-        let (sink_columns, heads, parked) = Default::default();
-        Ok(Self { stages, fields, sink_columns, projector, last_use, head, heads, authors, parked })
+        let (sink_columns, heads, head_time, parked) = Default::default();
+        Ok(Self {
+            stages,
+            fields,
+            sink_columns,
+            projector,
+            last_use,
+            head,
+            heads,
+            head_time,
+            lending_pays: LENDING_PAYS,
+            authors,
+            parked,
+        })
     }
 
     /// Makes `heads` further instances of the stages that keep nothing, so that as many batches can be begun at the same time
@@ -115,9 +134,15 @@ impl Chain {
         Ok(())
     }
 
-    /// Lends an instance of the head that is free.
+    /// Lends an instance of the head that is free, where that pays.
     pub fn lend_head(&mut self) -> Option<Head> {
-        self.heads.pop()
+        if self.head_time < self.lending_pays { None } else { self.heads.pop() }
+    }
+
+    /// Lends them for however little there is to do, so that tests see it done.
+    #[cfg(test)]
+    pub fn lend_always(&mut self) {
+        self.lending_pays = Duration::ZERO;
     }
 
     /// Takes an instance of the head back that was lent.
@@ -238,7 +263,8 @@ impl Chain {
 
     /// Runs the other stages over a batch that was begun by this chain or by one of its heads.
     pub fn finish(&mut self, begun: Begun) -> Result<Processed, ChainError> {
-        let Begun { mut work, mut fate, mut used } = begun;
+        let Begun { mut work, mut fate, mut used, took } = begun;
+        self.head_time = (self.head_time * 7 + took) / 8;
         let now = now_s();
         let mut writes = Vec::with_capacity(self.stages.len() - self.head);
         for index in self.head..self.stages.len() {

@@ -4,7 +4,10 @@
 //! each with instances of its own. What was begun is finished in order, by the one chain that has the state: the results are
 //! those of running batch after batch.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use super::{
     ChainError, Rejected, Stage, Used,
@@ -28,6 +31,8 @@ pub struct Begun {
     pub(super) fate: Fate,
     /// What each stage of the head used for it.
     pub(super) used: Vec<Used>,
+    /// How long it took.
+    pub(super) took: Duration,
 }
 
 impl Begun {
@@ -51,7 +56,7 @@ pub(super) fn begin(
     last_use: &LastUse,
     batch: Arc<Batch>,
 ) -> Result<Begun, ChainError> {
-    let now = now_s();
+    let (now, since) = (now_s(), Instant::now());
     let mut work = Work::new(batch, last_use.len(), projector);
     let mut fate = Fate::default();
     for (index, stage) in stages.iter_mut().enumerate() {
@@ -62,5 +67,5 @@ pub(super) fn begin(
         stage.report_what_is_due();
     }
     let used = stages.iter_mut().map(Stage::take_used).collect();
-    Ok(Begun { work, fate, used })
+    Ok(Begun { work, fate, used, took: since.elapsed() })
 }

@@ -1,4 +1,4 @@
-//! One thread for the stages against two: on a stage that the CPU bounds, and on stages so cheap that reading the file takes
+//! One thread for the stages against two: on stages that the CPU bounds, and on stages so cheap that reading the file takes
 //! as long. It needs two cores that nobody else uses.
 
 use anyhow::Result;
@@ -48,7 +48,8 @@ pub fn measure(plan: &Plan, host: &Host, _: &Engines) -> Result<Report> {
     let ratio = |of, to, goal| Ratio { measure: Measure::Throughput, of, to, goal };
     Ok(Report {
         path: "workers",
-        title: "File of raw documents (1.1 kB) → mask, or format-user → validate → dedup (cheap) → discard".to_owned(),
+        title: "File of raw documents (1.1 kB) → mask → mask, or format-user → validate → dedup (cheap) → discard"
+            .to_owned(),
         records,
         measures: vec![Measure::Throughput, Measure::CpuPerMillion, Measure::Busy],
         series,
