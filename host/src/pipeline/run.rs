@@ -25,7 +25,7 @@ use super::{
     stop_channel,
     versions::Versions,
     worker::{Parts, Worker, WorkerError},
-    writer::{Ended, Writer},
+    writer::{Commits, Ended, Writer},
 };
 use crate::{
     config::{Durability, PipelineConfig, SinkConfig},
@@ -216,9 +216,9 @@ async fn live_until(
         retry_max_delay: url.retry_max_delay,
         meter: meter.clone(),
     };
-    let writer = Writer {
+    let commits = Commits {
         pipeline: name.clone(),
-        sink: delivery(&spec.config.sink, sink),
+        sink: spec.config.sink.display.clone(),
         dead_letters: delivery(dead_letters_config, dead_letters),
         ledger,
         committer: source.committer(),
@@ -226,8 +226,9 @@ async fn live_until(
         standing: standing.clone(),
         tasks: tasks.clone(),
         stop: stopper.listen(),
-        commit_interval: spec.config.commit_interval,
+        interval: spec.config.commit_interval,
     };
+    let writer = Writer { sink: delivery(&spec.config.sink, sink), commits };
     let writer = tokio::spawn(ending(stopper.clone(), writer.run(made_out)));
     let parts = Parts {
         chain,

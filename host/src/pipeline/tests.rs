@@ -19,7 +19,7 @@ use super::{
     stop_channel,
     versions::Versions,
     worker::{Parts, Task, Worker},
-    writer::{Ended, Writer},
+    writer::{Commits, Ended, Writer},
 };
 use crate::{
     config::Durability,
@@ -144,9 +144,9 @@ async fn live(folder: &Path, batches: Vec<Arc<Batch>>, sink: FakeSink, dead: Fak
         meter: meter.clone(),
     };
     let (tasks, tasks_out) = mpsc::unbounded_channel();
-    let writer = Writer {
+    let commits = Commits {
         pipeline: "p".into(),
-        sink: delivery(sink),
+        sink: "fake".to_owned(),
         dead_letters: delivery(dead),
         ledger: Ledger::Files(Box::new(changelog), restored.totals.clone()),
         committer: Box::new(NoCommit),
@@ -154,8 +154,9 @@ async fn live(folder: &Path, batches: Vec<Arc<Batch>>, sink: FakeSink, dead: Fak
         standing: Standing::default(),
         tasks: tasks.clone(),
         stop: stopper.listen(),
-        commit_interval: Duration::from_millis(2),
+        interval: Duration::from_millis(2),
     };
+    let writer = Writer { sink: delivery(sink), commits };
     // Enough of them that lanes have something to do, and finish in another order than they began.
     const ROOM: usize = 6;
     let room = Arc::new(Semaphore::new(ROOM));

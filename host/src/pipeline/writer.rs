@@ -10,44 +10,26 @@
 mod commits;
 mod group;
 
-use std::{
-    pin::pin,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{pin::pin, sync::Arc, time::Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
-use self::{
-    commits::{Commits, Step},
-    group::Written,
-};
+pub(super) use self::commits::Commits;
+use self::{commits::Step, group::Written};
 use super::{
-    Meter, Stop,
+    Stop,
     deliver::{Abandoned, Delivery},
-    ledger::{Ledger, LedgerError},
-    standing::Standing,
-    worker::{Made, Task},
+    ledger::LedgerError,
+    worker::Made,
 };
-use crate::{source::Committer, transform::Processed};
+use crate::transform::Processed;
 
 /// Batches that are written and wait until those before them are committed.
 const WRITTEN_AHEAD: usize = 8;
 
 pub(super) struct Writer {
-    pub pipeline: Arc<str>,
     pub sink: Delivery,
-    pub dead_letters: Delivery,
-    pub ledger: Ledger,
-    pub committer: Box<dyn Committer>,
-    pub meter: Meter,
-    pub standing: Standing,
-    /// To the worker: what is durable.
-    pub tasks: mpsc::UnboundedSender<Task>,
-    pub stop: Stop,
-    /// Longest time for which what is written waits to be committed together with more; if none at all, nothing more is
-    /// written meanwhile either.
-    pub commit_interval: Duration,
+    pub commits: Commits,
 }
 
 /// Why the writer ended before there was no more to write.
@@ -62,21 +44,9 @@ pub(super) enum Ended {
 impl Writer {
     /// Writes until there is no more.
     pub async fn run(self, mut made: mpsc::Receiver<Made>) -> Result<(), Ended> {
+        let Self { sink, mut commits } = self;
         let (steps, coming) = mpsc::channel(WRITTEN_AHEAD);
-        let one_by_one = self.commit_interval.is_zero();
-        let mut rows = Rows { sink: self.sink, stop: self.stop.clone(), steps, one_by_one };
-        let mut commits = Commits {
-            pipeline: self.pipeline,
-            sink: rows.sink.url.clone(),
-            dead_letters: self.dead_letters,
-            ledger: self.ledger,
-            committer: self.committer,
-            meter: self.meter,
-            standing: self.standing,
-            tasks: self.tasks,
-            stop: self.stop,
-            interval: self.commit_interval,
-        };
+        let mut rows = Rows { sink, stop: commits.stop.clone(), steps, one_by_one: commits.interval.is_zero() };
         let result = {
             let mut committing = pin!(commits.run(coming));
             let mut writing = pin!(async move {

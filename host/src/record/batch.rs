@@ -26,6 +26,8 @@ pub struct Batch {
     /// Where the records are taken out of dead letters, what is known of those. Their places are those of the records that
     /// were rejected, in no order.
     pub letters: Option<Arc<Letters>>,
+    /// Whether a source fills it: then others like it follow, and have use for its memory. Of dead letters none does.
+    reserved: bool,
 }
 
 /// One record, borrowed from its batch.
@@ -58,11 +60,13 @@ impl Batch {
             partitions: Vec::new(),
             offsets: Vec::new(),
             letters: None,
+            reserved: false,
         }
     }
 
     /// Makes room for that many more records with values of so many bytes together.
     pub fn reserve(&mut self, records: usize, bytes: usize) {
+        self.reserved = true;
         self.values.reserve(records, bytes);
         self.keys.reserve(records, 0);
         self.headers.reserve(records, 0);
@@ -141,6 +145,8 @@ impl Batch {
 
 impl Drop for Batch {
     fn drop(&mut self) {
-        self.values.give_away();
+        if self.reserved {
+            self.values.give_away();
+        }
     }
 }

@@ -105,6 +105,9 @@ impl Columns {
 
 impl Drop for Columns {
     fn drop(&mut self) {
+        if self.columns.is_empty() {
+            return;
+        }
         let used = |column: &Column| (1..=MOST_BYTES).contains(&(column.kinds.capacity() + column.texts.bytes()));
         let mut spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner);
         let room = MOST_SPARE.saturating_sub(spare.len());

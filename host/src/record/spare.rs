@@ -19,11 +19,13 @@ static SPARE: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
 
 /// A buffer with room for so many bytes.
 pub(super) fn take(bytes: usize) -> Vec<u8> {
+    if bytes < SMALLEST {
+        return Vec::with_capacity(bytes);
+    }
     let mut spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner);
     let fits = |buffer: &Vec<u8>| buffer.capacity() >= bytes && buffer.capacity() / TOO_LARGE <= bytes;
     match spare.iter().rposition(fits) {
         Some(found) => spare.remove(found),
-        None if bytes < SMALLEST => Vec::with_capacity(bytes),
         None => Vec::with_capacity(bytes.next_multiple_of(STEP)),
     }
 }

@@ -228,10 +228,10 @@ impl Changelog {
         if !self.migrated.is_empty() {
             self.roll(last.time_ms)?;
         }
-        commits.iter().for_each(|commit| self.positions.merge(commit.positions));
-        self.replay.committed(&self.positions);
         let mut moved = Positions::default();
         commits.iter().for_each(|commit| moved.merge(commit.positions));
+        self.positions.merge(&moved);
+        self.replay.committed(&self.positions);
         self.buffer.clear();
         let mut frame = FrameWriter::new(&mut self.buffer, self.seq + 1, last.time_ms);
         frame.positions(&moved);

@@ -46,7 +46,8 @@ pub(super) enum Step {
     TakenOver(Vec<Owned>),
 }
 
-pub(super) struct Commits {
+/// Commits what the sink has acknowledged.
+pub(in crate::pipeline) struct Commits {
     pub pipeline: Arc<str>,
     /// Its address, for those it has refused.
     pub sink: String,
@@ -55,14 +56,17 @@ pub(super) struct Commits {
     pub committer: Box<dyn Committer>,
     pub meter: Meter,
     pub standing: Standing,
+    /// To the worker: what is durable.
     pub tasks: mpsc::UnboundedSender<Task>,
     pub stop: Stop,
+    /// Longest time for which what is written waits to be committed together with more; if none at all, nothing more is
+    /// written meanwhile either.
     pub interval: Duration,
 }
 
 impl Commits {
     /// Commits until there is no more.
-    pub async fn run(&mut self, mut steps: mpsc::Receiver<Step>) -> Result<(), Ended> {
+    pub(super) async fn run(&mut self, mut steps: mpsc::Receiver<Step>) -> Result<(), Ended> {
         let mut group = Group::default();
         loop {
             let next = match group.due(self.interval) {
