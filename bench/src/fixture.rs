@@ -10,7 +10,10 @@ use millstream::{
     transform::{Chain, StageSpec},
 };
 use std::time::Duration;
-use xtask::{dataset, shell};
+use xtask::{
+    dataset::{self, Verdict},
+    shell,
+};
 
 /// Records of a batch, as a source fills them by default.
 pub const BATCH_RECORDS: usize = 4096;
@@ -80,7 +83,15 @@ pub fn chain(engine: &PluginEngine, stages: &[Shipped]) -> Result<Chain> {
 
 /// Batches of flat users: 2 % are invalid, 5 % repeat an id.
 pub fn users(batches: usize) -> Vec<Arc<Batch>> {
-    let mut records = dataset::records((batches * BATCH_RECORDS) as u64, SEED);
+    users_of(batches, dataset::records(u64::MAX, SEED))
+}
+
+/// Those of the users that validate has nothing against.
+pub fn valid_users(batches: usize) -> Vec<Arc<Batch>> {
+    users_of(batches, dataset::records(u64::MAX, SEED).filter(|(_, verdict)| !matches!(verdict, Verdict::Invalid(_))))
+}
+
+fn users_of(batches: usize, mut records: impl Iterator<Item = (String, Verdict)>) -> Vec<Arc<Batch>> {
     batch_up(batches, |_, value| {
         value.extend(records.next().map(|(line, _)| line.into_bytes()).unwrap_or_default());
     })

@@ -131,6 +131,8 @@ fn config(options: &Options) -> ClientConfig {
         .set("group.id", &options.group)
         .set("auto.offset.reset", "earliest")
         .set("enable.partition.eof", "true")
+        // Else it fetches nothing for a second once its queue is full.
+        .set("fetch.queue.backoff.ms", "5")
         .set("log_level", "0");
     config
 }

@@ -317,21 +317,7 @@ pub(super) fn identifier(name: &str, what: &str) -> Result<(), UrlFault> {
 
 /// `%40` is `@`. A `%` that begins no such code stands for itself.
 fn percent_decoded(text: &str) -> String {
-    let digit = |byte: Option<u8>| byte.and_then(|byte| char::from(byte).to_digit(16));
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        let mut ahead = bytes.clone();
-        let code = match (byte, digit(ahead.next()), digit(ahead.next())) {
-            (b'%', Some(high), Some(low)) => u8::try_from(high * 16 + low).ok(),
-            _ => None,
-        };
-        if code.is_some() {
-            bytes = ahead;
-        }
-        decoded.push(code.unwrap_or(byte));
-    }
-    String::from_utf8_lossy(&decoded).into_owned()
+    percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 #[cfg(test)]

@@ -144,6 +144,7 @@ impl Reading {
         settings.set("group.id", "millstream-letters"); // asked for by librdkafka; nothing is committed to it
         settings.set("enable.auto.commit", "false");
         settings.set("auto.offset.reset", "earliest");
+        kafka::bound_fetching(&mut settings);
         let consumer: BaseConsumer<Quiet> = settings.create_with_context(Quiet(BrokerLog::new(&self.url)))?;
         let mut list = TopicPartitionList::new();
         for (partition, begin) in begins {

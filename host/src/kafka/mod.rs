@@ -32,6 +32,22 @@ const OURS: [&str; 13] = [
     "allow.auto.create.topics",
 ];
 
+/// What a consumer fetches ahead. librdkafka's defaults, 64 MiB and answers of 50 MiB, would be most of the host's memory; and
+/// once that much waits, it fetches nothing for a second however soon there is room again
+/// ([`fetch.queue.backoff.ms`](https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md)), which made a
+/// topic of small records take fourteen times as long. Looking every 5 ms costs half a percent of a core while it is full.
+const FETCH_AHEAD: [(&str, &str); 3] =
+    [("queued.max.messages.kbytes", "8192"), ("fetch.max.bytes", "8388608"), ("fetch.queue.backoff.ms", "5")];
+
+/// Bounds what a consumer fetches ahead, as far as the user's options do not.
+pub(crate) fn bound_fetching(settings: &mut ClientConfig) {
+    for (name, value) in FETCH_AHEAD {
+        if settings.get(name).is_none() {
+            settings.set(name, value);
+        }
+    }
+}
+
 /// The configuration of a client: `defaults`, then the user's options over them. Fails with the name of an option
 /// that is not the user's to set.
 pub(crate) fn settings(
@@ -95,6 +111,16 @@ pub(crate) fn is_refusal(code: RDKafkaErrorCode) -> bool {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_fetched_ahead_is_bounded_and_the_users_options_come_first() {
+        let queue = ("queued.max.messages.kbytes".to_owned(), "1024".to_owned());
+        let mut settings = settings("b:1", "p", &[], &[queue]).unwrap();
+        bound_fetching(&mut settings);
+        assert_eq!(settings.get("queued.max.messages.kbytes"), Some("1024"));
+        assert_eq!(settings.get("fetch.max.bytes"), Some("8388608"));
+        assert!(settings.create::<rdkafka::consumer::BaseConsumer>().is_ok());
+    }
 
     #[test]
     fn options_override_defaults_but_not_guarantees() {

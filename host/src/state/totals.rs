@@ -51,12 +51,12 @@ pub fn reason_code(reason: &str) -> &str {
 impl Totals {
     /// Counts one dropped record.
     pub fn drop_one(&mut self, cause: &Cause) {
-        *bounded(&mut self.dropped, cause) += 1;
+        count(&mut self.dropped, cause, 1);
     }
 
     /// Counts one dead letter.
     pub fn dead_letter_one(&mut self, cause: &Cause) {
-        *bounded(&mut self.dead_lettered, cause) += 1;
+        count(&mut self.dead_lettered, cause, 1);
     }
 
     /// Adds counts.
@@ -65,8 +65,8 @@ impl Totals {
         self.split += more.split;
         self.written += more.written;
         for (mine, theirs) in [(&mut self.dropped, &more.dropped), (&mut self.dead_lettered, &more.dead_lettered)] {
-            for (cause, count) in theirs {
-                *bounded(mine, cause) += count;
+            for (cause, records) in theirs {
+                count(mine, cause, *records);
             }
         }
     }
@@ -106,14 +106,16 @@ impl Totals {
     }
 }
 
-fn bounded<'a>(counts: &'a mut BTreeMap<Cause, u64>, cause: &Cause) -> &'a mut u64 {
-    let known = counts.contains_key(cause);
-    let room = counts.len() < MAX_CAUSES;
-    let cause = match known || room {
+fn count(counts: &mut BTreeMap<Cause, u64>, cause: &Cause, records: u64) {
+    if let Some(count) = counts.get_mut(cause) {
+        *count += records;
+        return;
+    }
+    let cause = match counts.len() < MAX_CAUSES {
         true => cause.clone(),
         false => Cause { reason: "other".to_owned(), stage: cause.stage.clone() },
     };
-    counts.entry(cause).or_default()
+    *counts.entry(cause).or_default() += records;
 }
 
 #[cfg(test)]

@@ -15,20 +15,24 @@ mod ahead;
 mod custody;
 mod lanes;
 mod swapping;
+mod task;
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, PoisonError},
     time::{Duration, Instant},
 };
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc};
 
-pub(super) use self::swapping::Swap;
 use self::{
     ahead::{AHEAD_OF_LANE, Slot},
-    lanes::{Ahead, Lanes},
+    lanes::Lanes,
     swapping::OnTrial,
+};
+pub(super) use self::{
+    swapping::Swap,
+    task::{Made, Mail, OwnStages, Task},
 };
 use super::{
     Meter, Stop,
@@ -39,70 +43,12 @@ use super::{
 };
 use crate::{
     record::{Batch, Field, Positions},
-    source::Custody,
-    state::{Copied, Migrated, Owned, TopicError, TopicLog, Writes},
+    state::{Migrated, TopicError, TopicLog, Writes},
     transform::{Chain, ChainError, Processed},
 };
 
 /// A stage that is broken is tried again that often; another version of it is tried at once.
 const TRY_AGAIN: Duration = Duration::from_secs(10);
-
-/// What the worker is asked to do.
-pub(super) enum Task {
-    /// Run the stages over a batch. The permit, given back when it is taken up, bounds how many wait; a batch that was taken
-    /// up before has none.
-    Batch(Arc<Batch>, Option<OwnedSemaphorePermit>),
-    /// A lane has begun a batch.
-    Begun(Box<Ahead>),
-    /// A lane has ended in the middle of a batch.
-    LaneGone,
-    /// Run the stages over dead letters.
-    Letters(Mail, OwnedSemaphorePermit),
-    /// The oldest batch under way is durable, but for these records, which the sink refused for good.
-    Committed {
-        /// Indexes in the source batch.
-        refused: Vec<u32>,
-    },
-    /// Copy what these stages have kept, for a newer version: all of it, or, `again`, what was written since the last time.
-    Copy { stages: Vec<String>, again: bool, copied: oneshot::Sender<Vec<Copied>> },
-    /// Go on with other versions of the stages.
-    Swap(Box<Swap>),
-    /// The probation of that swap is over, however little was seen.
-    ProbationOver(u64),
-    /// Partitions come or go.
-    Custody(Custody),
-    /// No more batches will come; end once all that is under way is durable.
-    End,
-}
-
-/// A batch of records that were taken out of dead letters.
-pub(super) struct Mail {
-    pub batch: Arc<Batch>,
-    /// Stages to run instead of the pipeline's, on the same state.
-    pub stages: Option<OwnStages>,
-    /// Whether it is only to be judged: nothing is written, and no state changes.
-    pub dry_run: bool,
-}
-
-/// Stages that only a replay has.
-pub(super) type OwnStages = Arc<Mutex<Chain>>;
-
-/// What the worker hands to the writer.
-pub(super) enum Made {
-    /// A batch to write. One of an earlier `run` than the writer's is void: it is made again.
-    Batch {
-        /// How often batches had to run again so far.
-        run: u64,
-        /// The batch.
-        processed: Processed,
-    },
-    /// Something waits until all of these are durable.
-    Waited,
-    /// These partitions are ours from now on.
-    TakenOver(Vec<Owned>),
-    /// State of older versions was taken over; to be durable with the next batch.
-    Migrated(Vec<Migrated>),
-}
 
 /// What a worker is made of.
 pub(super) struct Parts {

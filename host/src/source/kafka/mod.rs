@@ -35,16 +35,10 @@ use crate::{
 /// it can take the coordinator's time; an orderly stop has less.
 const CLOSE: Duration = Duration::from_millis(800);
 
-/// librdkafka's defaults fetch ahead 64 MiB and answers of 50 MiB; these keep the whole host below 200 MiB. The
-/// session is short so that the partitions of a host that died are read on soon, and longer than a broker takes to start
+/// The session is short so that the partitions of a host that died are read on soon, and longer than a broker takes to start
 /// anew: a session that ends meanwhile costs the group a rebalance, and this host what it had read.
-const DEFAULTS: [(&str, &str); 5] = [
-    ("queued.max.messages.kbytes", "16384"),
-    ("fetch.message.max.bytes", "1048576"),
-    ("fetch.max.bytes", "16777216"),
-    ("session.timeout.ms", "20000"),
-    ("statistics.interval.ms", "0"),
-];
+const DEFAULTS: [(&str, &str); 3] =
+    [("fetch.message.max.bytes", "1048576"), ("session.timeout.ms", "20000"), ("statistics.interval.ms", "0")];
 
 /// A topic being read.
 pub struct KafkaReader {
@@ -85,6 +79,7 @@ pub async fn open(config: &KafkaSource, context: &OpenContext) -> Result<KafkaRe
     for (name, value) in ours {
         settings.set(name, value);
     }
+    kafka::bound_fetching(&mut settings);
     if let Some(instance) = config.instance.clone().or_else(|| instance(context)) {
         settings.set("group.instance.id", instance);
     }

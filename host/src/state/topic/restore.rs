@@ -180,7 +180,7 @@ impl TopicLog {
         settings.set("enable.auto.commit", "false");
         settings.set("auto.offset.reset", "earliest");
         settings.set("fetch.message.max.bytes", "8388608");
-        settings.set("queued.max.messages.kbytes", "32768");
+        kafka::bound_fetching(&mut settings);
         settings.create_with_context(Quiet(BrokerLog::new(&self.url)))
     }
 
