@@ -48,11 +48,10 @@ pub(super) fn check(rows: u32, said: types::Outcome, most: usize) -> Result<Outc
     if said.codes.len() != rows as usize {
         return Err(format!("{} codes for {rows} records", said.codes.len()));
     }
-    let codes: Option<Vec<Code>> = said.codes.iter().map(|code| Code::from_u8(*code)).collect();
-    let Some(codes) = codes else {
-        let wrong = said.codes.iter().find(|code| Code::from_u8(**code).is_none());
-        return Err(format!("code {} is none of 0 to 4", wrong.copied().unwrap_or_default()));
-    };
+    let mut codes = Vec::with_capacity(said.codes.len());
+    for code in &said.codes {
+        codes.push(Code::from_u8(*code).ok_or_else(|| format!("code {code} is none of 0 to 4"))?);
+    }
     let count = |wanted: Code| codes.iter().filter(|code| **code == wanted).count();
     let (replaced, split) = (count(Code::Replace), count(Code::Split));
     if said.splits.len() != split {

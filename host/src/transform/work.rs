@@ -50,11 +50,14 @@ impl Next {
 
     /// The runs that go on, where there is no new row among them.
     fn only_kept(&self) -> Option<Vec<Range<usize>>> {
-        let run = |going: &Going| match going {
-            Going::Kept(run) => Some(run.clone()),
-            Going::New(_) => None,
-        };
-        self.0.iter().map(run).collect()
+        let mut kept = Vec::with_capacity(self.0.len());
+        for going in &self.0 {
+            match going {
+                Going::Kept(run) => kept.push(run.clone()),
+                Going::New(_) => return None,
+            }
+        }
+        Some(kept)
     }
 }
 
