@@ -35,8 +35,8 @@ use crate::{
     transform::{Chain, ChainError, StageSpec},
 };
 
-/// Batches read and not yet in the stages: with as many as lanes begin at a time, there is always one to go on with.
-const READ_AHEAD: usize = 4;
+/// Batches read and not yet in the stages: as many as a lane is given at a time. More are not faster, and are memory.
+const READ_AHEAD: usize = 2;
 /// Batches that have left the stages and are not yet being written.
 const WRITE_BEHIND: usize = 1;
 

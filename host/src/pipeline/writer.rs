@@ -25,7 +25,7 @@ use super::{
 use crate::transform::Processed;
 
 /// Batches that are written and wait until those before them are committed.
-const WRITTEN_AHEAD: usize = 8;
+const WRITTEN_AHEAD: usize = 4;
 
 pub(super) struct Writer {
     pub sink: Delivery,

@@ -12,7 +12,7 @@ const MOST: usize = 16 << 20;
 /// More than so many times what is asked for would be a waste.
 const TOO_LARGE: usize = 4;
 /// Sizes are rounded up to a multiple of this, so that a batch that is a little larger than the last one finds room, too.
-const STEP: usize = 256 << 10;
+const STEP: usize = 64 << 10;
 
 /// The one that came last is at the end.
 static SPARE: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());

@@ -173,7 +173,7 @@ impl Reader<'_> {
                 if self.batch.is_empty() {
                     self.quiet(asked);
                 } else {
-                    self.finish();
+                    self.finish(limits);
                 }
                 return;
             }
@@ -183,7 +183,7 @@ impl Reader<'_> {
                 Message::Record { partition, offset, bytes } => {
                     let full = self.batch.len() >= limits.records || self.batch.bytes() + bytes > limits.bytes;
                     if full && !self.batch.is_empty() {
-                        self.finish();
+                        self.finish(limits);
                         return;
                     }
                     // Not ours any more, or before where we begin.
@@ -203,17 +203,17 @@ impl Reader<'_> {
         if !self.batch.is_empty() {
             let since = *self.since.get_or_insert_with(Instant::now);
             if self.batch.len() >= limits.records || since.elapsed() >= limits.linger {
-                self.finish();
+                self.finish(limits);
             }
         }
     }
 
     /// Hands the batch over, or keeps it as `ready` where there is no room.
-    fn finish(&mut self) {
+    fn finish(&mut self, limits: &BatchLimits) {
         let mut fresh = Batch::new(self.task.topic.clone());
         // The next batch will be about as large.
         let bytes = self.batch.values.bytes();
-        fresh.reserve(self.batch.len(), bytes + bytes / 8);
+        fresh.reserve(self.batch.len(), (bytes + bytes / 8).min(limits.bytes));
         fresh.keys.reserve(0, self.batch.keys.bytes());
         let batch = std::mem::replace(&mut self.batch, fresh);
         self.since = None;
