@@ -60,6 +60,7 @@ fn pipeline(cx: &mut Context<'_>, section: &Section<'_>, name: Option<String>) -
     // a pipeline without name is faulty; its parts are looked at all the same
     let group_name = name.as_deref().unwrap_or("unnamed");
     let source = section.section(cx, "source", Place::Source);
+    let sets_bytes = source.as_ref().is_some_and(|table| table.has("batch_bytes"));
     let source = source.and_then(|mut table| self::source(cx, &mut table, group_name));
     let stages = stages(cx, section);
     let sink_table = section.section(cx, "sink", Place::Sink);
@@ -80,7 +81,10 @@ fn pipeline(cx: &mut Context<'_>, section: &Section<'_>, name: Option<String>) -
     let run_for = section.time(cx, "for");
     let until_caught_up = section.choice(cx, "until").is_some();
     let schedule = schedule(cx, section);
-    let (source, sink, dead_letters) = (source?, sink?, dead_letters?);
+    let (mut source, sink, dead_letters) = (source?, sink?, dead_letters?);
+    if !sets_bytes && waits_for_each_batch(&sink.endpoint) {
+        source.batch_bytes = d::WAITED_BATCH_BYTES;
+    }
     no_loop(cx, section, &source, &sink, "sink");
     no_loop(cx, section, &source, &dead_letters, "dead_letters");
     if dead_letters.endpoint == SinkEndpoint::Discard {
@@ -102,6 +106,11 @@ fn pipeline(cx: &mut Context<'_>, section: &Section<'_>, name: Option<String>) -
         until_caught_up,
         schedule,
     })
+}
+
+/// Whether a batch costs such a sink an answer or an fsync, whatever its size, for which the next one waits.
+fn waits_for_each_batch(sink: &SinkEndpoint) -> bool {
+    matches!(sink, SinkEndpoint::Kafka(_) | SinkEndpoint::Log(_) | SinkEndpoint::Sqlite(_))
 }
 
 fn probation(cx: &mut Context<'_>, section: &Section<'_>) -> Probation {

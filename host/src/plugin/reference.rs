@@ -160,7 +160,7 @@ fn limits() -> String {
         ),
         (
             "bytes of a batch as it is read",
-            bytes(d::BATCH_BYTES),
+            format!("{}, {} for some sinks", bytes(d::BATCH_BYTES), bytes(d::WAITED_BATCH_BYTES)),
             "`batch_bytes` of the source",
             range(d::MIN_BYTES, d::MAX_BYTES),
         ),

@@ -69,9 +69,13 @@ fn spans_point_at_plugin_and_config() {
 
 #[test]
 fn what_is_left_out_has_its_default() {
-    let pipeline = pipeline("[[pipeline]]\nname = \"p\"\nsource.url = \"log:a\"\nsink.url = \"log:b\"\n");
+    let least =
+        |sink: &str| pipeline(&format!("[[pipeline]]\nname = \"p\"\nsource.url = \"log:a\"\nsink.url = \"{sink}\"\n"));
+    assert_eq!(least("discard:").source.batch_bytes, 512 << 10);
+    assert_eq!(least("cassandra://h/ks.t").source.batch_bytes, 512 << 10);
+    let pipeline = least("log:b");
     let SourceConfig { batch_records, batch_bytes, linger, trigger, .. } = pipeline.source;
-    assert_eq!((batch_records, batch_bytes, linger, trigger), (4096, 512 << 10, Duration::from_millis(5), None));
+    assert_eq!((batch_records, batch_bytes, linger, trigger), (4096, 2 << 20, Duration::from_millis(5), None));
     assert_eq!((pipeline.run_for, pipeline.until_caught_up), (None, false));
     assert_eq!(pipeline.commit_interval, Duration::from_millis(5));
     assert_eq!(pipeline.sink.timeout, Duration::from_secs(30));
