@@ -39,12 +39,19 @@ const OURS: [&str; 13] = [
 const FETCH_AHEAD: [(&str, &str); 3] =
     [("queued.max.messages.kbytes", "8192"), ("fetch.max.bytes", "8388608"), ("fetch.queue.backoff.ms", "5")];
 
-/// Bounds what a consumer fetches ahead, as far as the user's options do not.
+/// Bounds what a consumer fetches ahead, as far as other settings do not.
 pub(crate) fn bound_fetching(settings: &mut ClientConfig) {
     for (name, value) in FETCH_AHEAD {
         if settings.get(name).is_none() {
             settings.set(name, value);
         }
+    }
+    let bytes = |name: &str| settings.get(name).and_then(|value| value.parse::<u64>().ok());
+    // librdkafka refuses answers that are bounded below a message.
+    if let (Some(message), Some(answer)) = (bytes("message.max.bytes"), bytes("fetch.max.bytes"))
+        && message > answer
+    {
+        settings.set("fetch.max.bytes", message.to_string());
     }
 }
 
@@ -119,6 +126,9 @@ mod tests {
         bound_fetching(&mut settings);
         assert_eq!(settings.get("queued.max.messages.kbytes"), Some("1024"));
         assert_eq!(settings.get("fetch.max.bytes"), Some("8388608"));
+        assert!(settings.create::<rdkafka::consumer::BaseConsumer>().is_ok());
+        settings.set("message.max.bytes", "67108864");
+        bound_fetching(&mut settings);
         assert!(settings.create::<rdkafka::consumer::BaseConsumer>().is_ok());
     }
 
