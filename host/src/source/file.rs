@@ -199,7 +199,7 @@ impl FileSourceReader {
         batch.topic = Arc::clone(&self.topic);
         let deadline = Instant::now() + limits.idle;
         let (records, bytes) = self.usual;
-        batch.reserve(records.min(limits.records), (bytes + bytes / 8).min(limits.bytes));
+        batch.reserve(records.min(limits.records), limits.room(bytes));
         loop {
             if self.take_lines(batch, limits) {
                 self.usual = (batch.len(), batch.values.bytes());

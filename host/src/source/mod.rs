@@ -125,6 +125,14 @@ pub struct BatchLimits {
     pub idle: Duration,
 }
 
+impl BatchLimits {
+    /// Room to make for the bytes of a batch where the last one took so many. Those that are about full have the same room, so
+    /// that their memory can be used again for any of them.
+    pub(crate) fn room(&self, last: usize) -> usize {
+        if last > self.bytes / 2 { self.bytes } else { last + last / 8 }
+    }
+}
+
 /// What a source needs to know besides its own settings.
 #[derive(Debug, Clone)]
 pub struct OpenContext {

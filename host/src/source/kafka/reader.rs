@@ -212,8 +212,7 @@ impl Reader<'_> {
     fn finish(&mut self, limits: &BatchLimits) {
         let mut fresh = Batch::new(self.task.topic.clone());
         // The next batch will be about as large.
-        let bytes = self.batch.values.bytes();
-        fresh.reserve(self.batch.len(), (bytes + bytes / 8).min(limits.bytes));
+        fresh.reserve(self.batch.len(), limits.room(self.batch.values.bytes()));
         fresh.keys.reserve(0, self.batch.keys.bytes());
         let batch = std::mem::replace(&mut self.batch, fresh);
         self.since = None;
