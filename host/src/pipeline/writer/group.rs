@@ -19,7 +19,7 @@ use crate::{
 
 /// Most records of a group, and most bytes of what they were read as: the worker keeps them until they are durable.
 const RECORDS: usize = 8192;
-const BYTES: usize = 4 << 20;
+const BYTES: usize = 2 << 20;
 
 static NONE_HANDLED: Handled = Handled::none();
 
