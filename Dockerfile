@@ -16,12 +16,12 @@ RUN deploy/containers/root.sh target/release/millstream /out
 
 # Puts the plugins into a mounted folder, where they can be replaced while the host runs. Ends at once.
 FROM docker.io/library/debian:bookworm-slim AS plugins
-COPY --from=build /out/root/etc/millstream/plugins /plugins
+COPY --from=build /out/image/etc/millstream/plugins /plugins
 # What is there already is the user's own, and stays. New files belong to whom the folder belongs.
 CMD ["sh", "-c", "for plugin in /plugins/*.wasm; do to=/to/${plugin##*/}; [ -e \"$to\" ] || { cp \"$plugin\" \"$to\" && chown --reference=/to \"$to\"; } || exit 1; done"]
 
 FROM scratch
-COPY --from=build /out/root /
+COPY --from=build /out/image /
 # State and the embedded log; a volume of its own, so that a new image goes on where the old one stopped.
 COPY --from=build --chown=10001:10001 /out/data /var/lib/millstream
 USER 10001:10001

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Makes what is in the image: root.sh PROGRAM FOLDER, its root file system in FOLDER/root, and the empty FOLDER/data.
+# Makes what is in the image: root.sh PROGRAM FOLDER, its root file system in FOLDER/image, and the empty FOLDER/data.
 #
 # PROGRAM is the host's release binary; in go also what it links to on this machine, the certificates and time zones that it
 # reads, the plugins and the configuration of the demo. Run in the Dockerfile, and by try.sh for a binary that is there.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-program=$1 root=$2/root
+program=$1 root=$2/image
 
 install -D --strip "$program" "$root/usr/local/bin/millstream"
 # `name => path (address)`, and the loader as `path (address)`.
