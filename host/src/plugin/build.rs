@@ -157,7 +157,9 @@ pub fn build(folder: &Path, progress: &mut dyn FnMut(BuildEvent)) -> Result<Buil
     let package = Package::find(folder)?;
     let stamp = package.output("component.json");
     let wasm = package.output("component.wasm");
-    if let Some(known) = stamp::Stamp::read(&stamp).filter(|known| known.holds(&wasm)) {
+    // a project that was copied with its target folder has the stamp of the place it came from
+    let manifest = package.folder.join("Cargo.toml");
+    if let Some(known) = stamp::Stamp::read(&stamp).filter(|known| known.names(&manifest) && known.holds(&wasm)) {
         let sources = known.sources();
         return Ok(Built { wasm, sha256: known.component_sha256, fresh: true, sources });
     }

@@ -1,6 +1,8 @@
 //! Builds real crates with cargo. The plugins' target folder is shared with the product, so a second run is quick.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+use std::process::Command;
+
 use wit_component::DecodedWasm;
 
 use super::*;
@@ -65,6 +67,22 @@ fn a_source_that_is_fixed_builds_again() {
     let built = build(temp.path(), &mut |event| events.push(event)).unwrap();
     assert!(!built.fresh);
     assert_eq!(events, [BuildEvent::Building("tiny".to_owned()), BuildEvent::Compiled("tiny".to_owned())]);
+}
+
+#[test]
+fn a_project_copied_with_its_target_folder_goes_by_its_own_sources() {
+    let old = crate_with(CDYLIB, "pub fn f() -> u8 { 1 }");
+    assert!(!build(old.path(), &mut |_| {}).unwrap().fresh);
+    let parent = tempfile::tempdir().unwrap();
+    let copy = parent.path().canonicalize().unwrap().join("copy");
+    let copied = Command::new("cp").arg("-a").args([old.path(), &copy]).status().unwrap();
+    assert!(copied.success());
+
+    let built = build(&copy, &mut |_| {}).unwrap();
+    assert!(built.sources.iter().any(|source| *source == copy.join("src/lib.rs")), "{:?}", built.sources);
+    assert!(built.sources.iter().all(|source| !source.starts_with(old.path())), "{:?}", built.sources);
+    fs::write(copy.join("src/lib.rs"), "pub fn f() -> u8 { 2 }").unwrap();
+    assert!(!build(&copy, &mut |_| {}).unwrap().fresh);
 }
 
 #[test]
