@@ -55,7 +55,7 @@ pub const SETTINGS: &[Setting] = &[
 
     row("url", Place::Source, ALL, T::Url, D::Required, "what to read: `https://…`, `kafka://host:port/topic`, `log:topic`, `file:path`, `generator:users`"),
     row("batch_records", Place::Source, ALL, T::Count("records", 1, d::MAX_BATCH_RECORDS), D::Count(d::BATCH_RECORDS as u64), "most records in a batch"),
-    row("batch_bytes", Place::Source, ALL, T::Bytes(d::MIN_BYTES, d::MAX_BYTES), D::Words("`\"512KiB\"`; `\"2MiB\"` where the sink is `kafka:`, `log:` or `sqlite:`"), "most bytes in a batch"),
+    row("batch_bytes", Place::Source, ALL, T::Bytes(d::MIN_BYTES, d::MAX_BYTES), D::Words("`\"320KiB\"`; `\"2MiB\"` where the sink is `kafka:`, `log:` or `sqlite:`"), "most bytes in a batch"),
     row("linger", Place::Source, ALL, T::Time(std::time::Duration::ZERO, d::MAX_LINGER), D::Time(d::LINGER), "how long a batch waits for more records"),
     row("trigger_records", Place::Source, ALL, T::Count("records", 1, d::MAX_COUNT), D::Words("no limit"), "most records read in each `trigger_interval`"),
     row("trigger_interval", Place::Source, ALL, T::Time(d::MIN_TIME, d::MAX_WAIT), D::Words("none; `\"1s\"` with `trigger_records`"), "time from the beginning of one read to the next"),

@@ -24,8 +24,8 @@ use super::{
 };
 use crate::transform::Processed;
 
-/// Batches that are written and wait until those before them are committed.
-const WRITTEN_AHEAD: usize = 4;
+/// Batches that are written and wait until those before them are committed. More are not faster, and are memory.
+const WRITTEN_AHEAD: usize = 2;
 
 pub(super) struct Writer {
     pub sink: Delivery,

@@ -11,7 +11,7 @@ pub struct SourceConfig {
     pub endpoint: SourceEndpoint,
     /// `batch_records`: most records in a batch. Default 4096.
     pub batch_records: usize,
-    /// `batch_bytes`: most bytes in a batch. Default 512 KiB, or 2 MiB where the sink waits for each batch.
+    /// `batch_bytes`: most bytes in a batch. Default 320 KiB, or 2 MiB where the sink waits for each batch.
     pub batch_bytes: usize,
     /// `linger`: how long a batch waits for more. Default 5 ms.
     pub linger: Duration,

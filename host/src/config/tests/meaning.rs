@@ -71,8 +71,8 @@ fn spans_point_at_plugin_and_config() {
 fn what_is_left_out_has_its_default() {
     let least =
         |sink: &str| pipeline(&format!("[[pipeline]]\nname = \"p\"\nsource.url = \"log:a\"\nsink.url = \"{sink}\"\n"));
-    assert_eq!(least("discard:").source.batch_bytes, 512 << 10);
-    assert_eq!(least("cassandra://h/ks.t").source.batch_bytes, 512 << 10);
+    assert_eq!(least("discard:").source.batch_bytes, 320 << 10);
+    assert_eq!(least("cassandra://h/ks.t").source.batch_bytes, 320 << 10);
     let pipeline = least("log:b");
     let SourceConfig { batch_records, batch_bytes, linger, trigger, .. } = pipeline.source;
     assert_eq!((batch_records, batch_bytes, linger, trigger), (4096, 2 << 20, Duration::from_millis(5), None));
