@@ -120,7 +120,10 @@ impl Reader<'_> {
 
     /// Serves what is waiting in the consumer's own queue: rebalances, errors, answers to commits.
     fn serve(&mut self) {
-        while let Some(event) = self.consumer.poll(Duration::ZERO) {
+        // Without a partition no record can come, and what comes here next is one: joining a group takes several answers.
+        let joining = self.next.is_empty() && self.pending.is_none() && !self.task.handover.failed();
+        let mut patience = if joining { QUIET } else { Duration::ZERO };
+        while let Some(event) = self.consumer.poll(std::mem::take(&mut patience)) {
             match event {
                 // Fetched before its partition was forwarded.
                 Ok(message) => {
@@ -165,6 +168,8 @@ impl Reader<'_> {
         if self.fetched.is_empty() && self.queue.fetch(&mut self.fetched, CHUNK, Duration::ZERO) == 0 {
             let wait = match self.since {
                 Some(since) => limits.linger.saturating_sub(since.elapsed()),
+                // `serve` has waited.
+                None if self.next.is_empty() && self.pending.is_none() => Duration::ZERO,
                 None => (limits.idle / 2).clamp(Duration::from_millis(1), QUIET),
             };
             // The wait is in whole milliseconds; rounding down would spin through the last one.
