@@ -120,9 +120,7 @@ impl Reader<'_> {
 
     /// Serves what is waiting in the consumer's own queue: rebalances, errors, answers to commits.
     fn serve(&mut self) {
-        // Without a partition no record can come, and what comes here next is one: joining a group takes several answers.
-        let joining = self.next.is_empty() && self.pending.is_none() && !self.task.handover.failed();
-        let mut patience = if joining { QUIET } else { Duration::ZERO };
+        let mut patience = if self.awaits_partitions() { QUIET } else { Duration::ZERO };
         while let Some(event) = self.consumer.poll(std::mem::take(&mut patience)) {
             match event {
                 // Fetched before its partition was forwarded.
@@ -148,6 +146,11 @@ impl Reader<'_> {
         }
     }
 
+    /// Whether only the group's events can bring anything: without a partition there is no record to wait for.
+    fn awaits_partitions(&self) -> bool {
+        self.next.is_empty() && self.pending.is_none() && !self.task.handover.failed()
+    }
+
     /// Carries out the rebalances that the context wrote down, in their order.
     fn settle(&mut self) {
         while let Some((change, superseded)) = self.consumer.context().first_change() {
@@ -169,7 +172,7 @@ impl Reader<'_> {
             let wait = match self.since {
                 Some(since) => limits.linger.saturating_sub(since.elapsed()),
                 // `serve` has waited.
-                None if self.next.is_empty() && self.pending.is_none() => Duration::ZERO,
+                None if self.awaits_partitions() => Duration::ZERO,
                 None => (limits.idle / 2).clamp(Duration::from_millis(1), QUIET),
             };
             // The wait is in whole milliseconds; rounding down would spin through the last one.
